@@ -1,0 +1,122 @@
+"""Checks on arrays, each raising with a pointer to the first offending value; what passes is returned in the form jobs hold."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import InvalidJob, InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, shortened
+
+Array = npt.NDArray[Any]
+
+
+def reals(
+    value: Any,
+    pointer: str,
+    shape: tuple[int, ...] | None,
+    dtype: str,
+    *,
+    error: type[InvalidJob] = InvalidScores,
+    minus_infinity: bool = False,
+) -> Array:
+    """Finite numbers of the given shape, rounded once to the job's dtype."""
+    array = numbers(value, pointer, error)
+    if shape is not None:
+        has_shape(array, pointer, shape, error)
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(array, dtype=dtype, order="C")
+    if not all_finite(rounded):
+        finite(array, rounded, pointer, error, minus_infinity)
+    return rounded
+
+
+def numbers(value: Any, pointer: str, error: type[InvalidJob]) -> Array:
+    """An array of real numbers: integers or floats, not booleans, strings or objects."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise error(Problem(pointer, f"expected numbers, found {array.dtype.name}"))
+    return array
+
+
+def has_shape(array: Array, pointer: str, shape: tuple[int, ...], error: type[InvalidJob]) -> None:
+    """The array has just this shape."""
+    if array.shape != shape:
+        raise error(Problem(pointer, f"has shape {list(array.shape)}; expected {list(shape)}"))
+
+
+def all_finite(array: Array) -> bool:
+    """One pass without a temporary: a sum is finite only if everything in it is, and seldom otherwise."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+
+
+def finite(array: Array, rounded: Array, pointer: str, error: type[InvalidJob], minus_infinity: bool) -> None:
+    """Name the first number that is not finite, and whether it was sent so or is too large for the dtype."""
+    wrong = ~np.isfinite(rounded)
+    if minus_infinity:
+        wrong &= ~np.isneginf(array)
+    if not wrong.any():
+        return
+    place = first(wrong)
+    value = array[place]
+    where = at(pointer, place)
+    if np.isfinite(value):
+        raise NumericOverflow(Problem(where, f"{value!s} does not fit {rounded.dtype.name}; use dtype float64"))
+    raise error(Problem(where, f"found {value!s}; expected a finite number" + (" or -inf" if minus_infinity else "")))
+
+
+def booleans(value: Any, pointer: str, shape: tuple[int, ...]) -> Array:
+    """A mask of 0 and 1, or of booleans, of the given shape."""
+    array = np.asarray(value)
+    if array.dtype.kind != "b":
+        array = numbers(array, pointer, InvalidScores)
+    has_shape(array, pointer, shape, InvalidScores)
+    if array.dtype.kind != "b":
+        none_of((array != 0) & (array != 1), array, pointer, "0 or 1", InvalidScores)
+    return array.astype(bool)
+
+
+def at_least_zero(array: Array, pointer: str) -> None:
+    """No weight is negative."""
+    none_of(array < 0, array, pointer, "a weight of at least 0", InvalidScores)
+
+
+def none_of(wrong: Array, array: Array, pointer: str, expected: str, error: type[InvalidJob]) -> None:
+    """Raise for the first value that is wrong."""
+    if wrong.any():
+        place = first(wrong)
+        raise error(Problem(at(pointer, place), f"found {shortened(array[place].item())}; expected {expected}"))
+
+
+def first(wrong: Array) -> tuple[int, ...]:
+    """The index of the first True, in row order."""
+    return tuple(int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+
+
+def at(pointer: str, place: tuple[int, ...]) -> str:
+    """/scores, (3, 0) -> /scores/3/0."""
+    return "/".join([pointer, *map(str, place)])
+
+
+def integers(value: Any, pointer: str) -> Array:
+    """A vector of 64-bit signed integers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise InvalidTargets(Problem(pointer, f"expected a vector of integers, found {array.dtype.name}{list(array.shape)}"))
+    return array.astype(np.int64, copy=False)
+
+
+def one_of(value: Any, known: tuple[str, ...], pointer: str) -> None:
+    """The value is one of the known words."""
+    if value not in known:
+        raise InvalidParameters(Problem(pointer, f"found {shortened(value)}; expected one of {', '.join(map(repr, known))}"))
+
+
+RANGES = {"real": "any number", "unit": "0 to 1", "binary": "0 or 1"}
+
+
+def outside(labels: Array, kind: str) -> Array:
+    """True where a label has no meaning for a loss that takes this kind."""
+    if kind == "real":
+        return np.zeros(labels.shape, bool)
+    return (labels != 0) & (labels != 1) if kind == "binary" else (labels < 0) | (labels > 1)

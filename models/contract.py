@@ -1,0 +1,227 @@
+"""Job, Result, Runtime, and what a loss says of itself: the only types that the mathematics and the conversation share.
+
+An invalid Job cannot be built: whoever holds one may compute without looking again. A Result that could not be sent (a number that
+its dtype cannot hold) cannot be built either.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from models import checks, labels as sparse
+from models.checks import Array
+from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, problem
+from models.labels import Labels
+from models.tensor import Tensor
+
+Unit = Literal["row", "element", "batch"]
+TargetKind = Literal["real", "unit", "binary"]
+Reduction = Literal["none", "sum", "mean"]
+MeanOver = Literal["rows", "elements", "weights", "valid", "positives"]
+Dtype = Literal["float32", "float64"]
+DTYPES: tuple[str, ...] = get_args(Dtype)
+
+
+class Value(NamedTuple):
+    """What an equation gives: the unreduced loss, and its derivative by the scores for when it is wanted."""
+
+    loss: Tensor
+    grad: Callable[[], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a loss's file says of it beside the equation."""
+
+    aliases: tuple[str, ...]
+    unit: Unit
+    targets: TargetKind
+    mean_over: MeanOver
+    formula: str
+    gradient: str
+    paper: str
+    class_weighted_mean: bool = False  # with single labels, `mean` divides by the sum of their class weights
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loss:
+    """One loss of the catalogue: its name, its equation for dense targets and, where it has one, for sparse labels."""
+
+    name: str
+    summary: str
+    about: About
+    dense: Callable[..., Value]
+    sparse: Callable[..., Value] | None
+    takes: frozenset[str]  # the optional tensors its equation reads: class_weight, pos_weight
+    params: type[BaseModel]  # its parameters, with defaults and ranges
+    undefined_rows: Callable[..., tuple[Any, str]] | None  # rows whose labels leave it without a value, and why
+
+    def parameters(self, given: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:
+        """Every parameter of the loss: as given, checked, or by default. Raises InvalidParameters."""
+        try:
+            return dict(self.params.model_validate(dict(given)))
+        except ValidationError as invalid:
+            known = self.params.model_fields
+            raise InvalidParameters(*(problem(each, pointer, known) for each in invalid.errors(include_url=False))) from None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job:
+    """One batch and what is asked of it; building one checks everything, and rounds every array once to `dtype`.
+
+    Shapes: scores, targets, mask, element_weight [N, C]; class_weight [C]; pos_weight [C] or a number; sample_weight [N];
+    grad_output a number or, with reduction "none", the loss's own shape. Raises InvalidJob, with pointers.
+    """
+
+    loss: Loss
+    scores: Array
+    targets: Array | None = None
+    labels: Labels | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    class_weight: Array | None = None
+    pos_weight: Array | float | None = None
+    sample_weight: Array | None = None
+    element_weight: Array | None = None
+    mask: Array | None = None
+    ignore_index: int | None = None
+    reduction: Reduction = "mean"
+    mean_over: MeanOver | None = None
+    grad_output: Array | float | None = None
+    dtype: Dtype = "float32"
+    wants_grad: bool = True
+    kept: Array | None = field(default=None, init=False)  # [N] False where the row is ignored; None: no row is
+    masked: bool = field(default=False, init=False)  # some class is: by the mask, or by a score of -inf
+
+    def __post_init__(self) -> None:
+        self._options()
+        self._scores()
+        self._weights()
+        self._targets() if self.labels is None else self._labels(self.labels)
+        self._grad_output()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, C)."""
+        return self.scores.shape[0], self.scores.shape[1]
+
+    @property
+    def loss_shape(self) -> tuple[int, ...]:
+        """The shape of the unreduced loss."""
+        return {"row": self.shape[:1], "element": self.shape, "batch": ()}[self.loss.about.unit]
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _options(self) -> None:
+        checks.one_of(self.reduction, get_args(Reduction), "/reduction")
+        checks.one_of(self.dtype, DTYPES, "/dtype")
+        if self.mean_over is not None:
+            checks.one_of(self.mean_over, get_args(MeanOver), "/mean_over")
+        self._set(params=self.loss.parameters(self.params))
+
+    def _scores(self) -> None:
+        scores = checks.reals(self.scores, "/scores", None, self.dtype, minus_infinity=True)
+        if scores.ndim != 2 or 0 in scores.shape:
+            raise InvalidScores(Problem("/scores", f"has shape {list(scores.shape)}; expected [N, C] with N ≥ 1 and C ≥ 1"))
+        mask = None if self.mask is None else checks.booleans(self.mask, "/mask", scores.shape)
+        infinite = not checks.all_finite(scores)
+        self._set(scores=scores, mask=mask, masked=infinite or (mask is not None and not bool(mask.all())))
+
+    def _weights(self) -> None:
+        rows, classes = self.shape
+        self._real("class_weight", (classes,))
+        self._real("sample_weight", (rows,))
+        self._real("element_weight", (rows, classes))
+        self._real("pos_weight", () if np.ndim(self.pos_weight if self.pos_weight is not None else 0) == 0 else (classes,))
+        for name in ("class_weight", "pos_weight"):
+            if getattr(self, name) is not None:
+                checks.at_least_zero(getattr(self, name), f"/{name}")
+        for name in ("pos_weight", "element_weight"):
+            if getattr(self, name) is not None and self.loss.about.unit != "element":
+                raise InvalidScores(Problem(f"/{name}", f"belongs to element losses; {self.loss.name} is a {self.loss.about.unit} loss"))
+
+    def _real(self, name: str, shape: tuple[int, ...]) -> None:
+        if getattr(self, name) is not None:
+            self._set(**{name: checks.reals(getattr(self, name), f"/{name}", shape, self.dtype)})
+
+    def _targets(self) -> None:
+        if self.targets is None:
+            raise InvalidTargets(Problem("", "neither targets nor labels are given; one of them is needed"))
+        if self.ignore_index is not None:
+            raise InvalidTargets(Problem("/ignore_index", "belongs to labels; leave out targets with a mask"))
+        targets = checks.reals(self.targets, "/targets", self.shape, self.dtype, error=InvalidTargets)
+        if self.mask is not None:
+            targets = np.where(self.mask, targets, np.zeros((), targets.dtype))
+        self._set(targets=targets)
+        kind = self.loss.about.targets
+        checks.none_of(checks.outside(targets, kind), targets, "/targets", checks.RANGES[kind], InvalidTargets)
+        if self.masked:
+            masked = np.isneginf(self.scores) & (targets != 0)
+            checks.none_of(masked, targets, "/targets", "0, for the score is -inf: the class is masked", InvalidTargets)
+        if self.loss.undefined_rows is not None:
+            wrong, why = self.loss.undefined_rows((targets != 0).sum(1), targets.sum(1, dtype=np.float64), **self.params)
+            if wrong.any():
+                raise InvalidTargets(Problem(f"/targets/{int(wrong.argmax())}", why))
+
+    def _labels(self, labels: Labels) -> None:
+        if self.targets is not None:
+            raise InvalidTargets(Problem("/labels", "both targets and labels are given; one of them is needed"))
+        rows, classes = self.shape
+        labels = sparse.weighed(sparse.well_formed(labels, rows), self.dtype)
+        labels, kept = sparse.without_ignored(labels, self.ignore_index)
+        sparse.in_range(labels, classes)
+        weights = np.ones(len(labels.indices), self.dtype) if labels.weights is None else labels.weights
+        if self.mask is not None:
+            weights = weights * self.mask[labels.rows, labels.indices]
+        kind = self.loss.about.targets
+        labels.refuse(checks.outside(weights, kind), f"{self.loss.name} takes label weights of {checks.RANGES[kind]}", "label_weights")
+        if self.masked:
+            masked = np.isneginf(self.scores[labels.rows, labels.indices]) & (weights != 0)
+            labels.refuse(masked, "class {} is masked: its score is -inf")
+        if self.loss.undefined_rows is not None:
+            counted = np.bincount(labels.rows, weights != 0, rows)
+            wrong, why = self.loss.undefined_rows(counted, np.bincount(labels.rows, weights, rows), **self.params)
+            if wrong.any():
+                raise InvalidTargets(Problem(f"/labels/{int(wrong.argmax())}", why))
+        self._set(labels=labels, kept=kept)
+
+    def _grad_output(self) -> None:
+        if self.grad_output is None:
+            return
+        if not self.wants_grad:
+            raise InvalidParameters(Problem("/grad_output", "belongs to the gradient, and only the loss is asked for"))
+        shape = self.loss_shape if np.ndim(self.grad_output) and self.reduction == "none" else ()
+        if np.ndim(self.grad_output) and not shape:
+            raise InvalidScores(Problem("/grad_output", "must be a number, for the loss is one; an array needs reduction 'none'"))
+        self._real("grad_output", shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """The loss (a scalar, or the loss's own shape unreduced) and, if asked for, its gradient [N, C]: finite, in the job's dtype."""
+
+    loss: Array
+    grad: Array | None = None
+
+    def __post_init__(self) -> None:
+        for name, array in (("loss", self.loss), ("gradient", self.grad)):
+            if array is not None and not checks.all_finite(array):
+                hint = "use dtype float64" if array.dtype != np.float64 else "scale the request down"
+                raise NumericOverflow(Problem("", f"the {name} does not fit {array.dtype.name}; {hint}"))
+
+
+class Runtime(Protocol):
+    """Something that computes: every runtime gives the same numbers for the same job."""
+
+    name: str
+    device: str
+
+    def run(self, job: Job) -> Result:
+        """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
+
+    def warm_up(self) -> None:
+        """Compute something real, once, so that the first request does not wait."""

@@ -1,0 +1,1 @@
+"""One file, one loss: its equation and its derivative."""

@@ -1,0 +1,56 @@
+"""ONNX Runtime runs the exported graphs, loss and gradient; nothing here needs PyTorch."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from models.contract import Job, Result
+from models.export import Graphs, GraphSpec
+from models.plan import Plan, plan
+
+PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+ERRORS_ONLY = 3
+
+
+class OnnxRuntime:
+    """Runtime over ONNX graphs; a session is made once for each kind of job and kept."""
+
+    name = "onnx"
+
+    def __init__(self, graphs: Graphs, device: str = "cpu", threads: int = 1, sessions: int = 256) -> None:
+        self.device, self.graphs, self.threads = device, graphs, threads
+        self.session = functools.lru_cache(sessions)(self._session)
+
+    def run(self, job: Job) -> Result:
+        """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
+        shape, arrays = plan(job)
+        spec, free = for_job(shape, job)
+        loss, *grad = self.session(spec).run(None, arrays | free)
+        return Result(loss=loss, grad=grad[0] if grad else None)
+
+    def _session(self, spec: GraphSpec) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        options.enable_cpu_mem_arena = False  # an arena keeps the memory of the largest batch, in every session
+        options.enable_mem_pattern = False
+        providers = PROVIDERS[self.device.partition(":")[0]]
+        return onnxruntime.InferenceSession(self.graphs.get(spec), options, providers=providers)
+
+
+def for_job(shape: Plan, job: Job) -> tuple[GraphSpec, dict[str, Any]]:
+    """The graph that runs the job, and the parameters it takes as inputs.
+
+    A number other than the default, 0 and 1 is an input: so the graphs are few, and no request can ask for one after another.
+    """
+    defaults = {name: each.default for name, each in shape.loss.params.model_fields.items()}
+    free = {
+        name: np.asarray(value, job.dtype)
+        for name, value in job.params.items()
+        if isinstance(value, float) and value not in (defaults[name], 0.0, 1.0)
+    }
+    constants = tuple(sorted((name, value) for name, value in job.params.items() if name not in free))
+    return GraphSpec(shape, constants, tuple(sorted(free)), job.dtype), free

@@ -1,0 +1,38 @@
+"""PyTorch runs the equations as they stand, on the CPU or on a GPU."""
+
+from typing import cast
+
+import torch
+
+from models.checks import Array
+from models.contract import Job, Result
+from models.kernel import evaluate
+from models.plan import plan
+from models.tensor import Tensor
+
+
+class PyTorch:
+    """Runtime over torch tensors; arrays that are already on the host are not copied for the CPU."""
+
+    name = "pytorch"
+
+    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+        self.device = str(torch.device(device))
+        torch.set_num_threads(threads)
+
+    def run(self, job: Job) -> Result:
+        """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
+        shape, arrays = plan(job)
+        with torch.inference_mode():
+            tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
+            loss, grad = evaluate(shape, job.params, tensors)
+            return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
+
+    def to_device(self, array: Array) -> torch.Tensor:
+        """Host array -> tensor, sharing memory on the CPU."""
+        return torch.from_numpy(array).to(self.device)
+
+
+def to_host(tensor: Tensor) -> Array:
+    """Tensor -> host array, sharing memory on the CPU."""
+    return cast(torch.Tensor, tensor).cpu().numpy()
