@@ -22,7 +22,7 @@ TargetKind = Literal["real", "unit", "binary"]
 Reduction = Literal["none", "sum", "mean"]
 MeanOver = Literal["rows", "elements", "weights", "valid", "positives"]
 Dtype = Literal["float32", "float64"]
-DTYPES: tuple[str, ...] = get_args(Dtype)
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 class Value(NamedTuple):
@@ -150,7 +150,7 @@ class Job:
 
     def _targets(self) -> None:
         if self.targets is None:
-            raise InvalidTargets(Problem("", "neither targets nor labels are given; one of them is needed"))
+            raise InvalidTargets(Problem("/targets", "neither targets nor labels are given; one of them is needed"))
         if self.ignore_index is not None:
             raise InvalidTargets(Problem("/ignore_index", "belongs to labels; leave out targets with a mask"))
         targets = checks.reals(self.targets, "/targets", self.shape, self.dtype, error=InvalidTargets)
@@ -212,6 +212,11 @@ class Result:
             if array is not None and not checks.all_finite(array):
                 hint = "use dtype float64" if array.dtype != np.float64 else "scale the request down"
                 raise NumericOverflow(Problem("", f"the {name} does not fit {array.dtype.name}; {hint}"))
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the arrays."""
+        return self.loss.nbytes + (0 if self.grad is None else self.grad.nbytes)
 
 
 class Runtime(Protocol):

@@ -73,8 +73,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def shortened(value: object, limit: int = 80) -> str:
-    """The value as a person would quote it, never longer than a line."""
-    text = repr(value)
+    """The value as it was sent, or as a person would quote it; never longer than a line."""
+    words = {None: "null", True: "true", False: "false"}
+    text = words[value] if value is None or isinstance(value, bool) else "NaN" if value != value else repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -44,6 +44,9 @@ def plan(job: Job) -> tuple[Plan, dict[str, Array]]:
     return Plan(job.loss, frozenset(given), job.reduction, job.mean_over, job.wants_grad, job.masked), given
 
 
-def spread(value: Array | None, shape: tuple[int, ...]) -> Array | None:
+def spread(value: Array | float | None, shape: tuple[int, ...]) -> Array | None:
     """A number as an array of this shape; an array as it is."""
-    return np.full(shape, value) if np.ndim(value) == 0 and value is not None else value
+    if value is None:
+        return None
+    array = np.asarray(value)
+    return np.full(shape, array) if array.ndim == 0 else array

@@ -5,16 +5,17 @@ implementation (values are computed); `models.trace.Traced` is the other (the sa
 runtimes cannot drift apart, and nothing that only reads the formulas has to import torch.
 """
 
-from typing import Any, Protocol, Self, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, TypeAlias, Union
 
-Number: TypeAlias = Any  # a float, or a Tensor without axes: a parameter is the first in torch and may be either in a graph
+Number: TypeAlias = Union[float, "Tensor"]  # a parameter: a float, or in a graph a tensor without axes
 
 
 class Tensor(Protocol):
     """Axes are named by number, as in PyTorch; a bool tensor comes out of every comparison."""
 
     @property
-    def shape(self) -> Any: ...
+    def shape(self) -> Sequence[Number]: ...
 
     def __add__(self, other: Any, /) -> Self: ...
     def __radd__(self, other: Any, /) -> Self: ...

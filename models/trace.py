@@ -232,5 +232,5 @@ def traced_input(graph: Graph, name: str, kind: Kind, rank: int, wire_type: int)
 def wire_output(output: Traced, name: str, wire_type: int) -> None:
     """Name an output of the graph, and give it this type."""
     same = wire_type == output.graph.element_type(output.kind)
-    node = ("Identity", {}) if same else ("Cast", {"to": wire_type})
-    output.graph.nodes["output", name] = helper.make_node(node[0], [output.name], [name], **node[1])
+    node = helper.make_node("Identity", [output.name], [name]) if same else helper.make_node("Cast", [output.name], [name], to=wire_type)
+    output.graph.nodes["output", name] = node

@@ -7,8 +7,10 @@ import numpy as np
 import onnxruntime
 
 from models.contract import Job, Result
-from models.export import Graphs, GraphSpec
+from models.export import Graphs
+from models.graph import GraphSpec
 from models.plan import Plan, plan
+from models.runtimes.warm_up import warm_up_jobs
 
 PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 ERRORS_ONLY = 3
@@ -29,6 +31,11 @@ class OnnxRuntime:
         spec, free = for_job(shape, job)
         loss, *grad = self.session(spec).run(None, arrays | free)
         return Result(loss=loss, grad=grad[0] if grad else None)
+
+    def warm_up(self) -> None:
+        """Load the graphs of the usual jobs, and run them."""
+        for job in warm_up_jobs():
+            self.run(job)
 
     def _session(self, spec: GraphSpec) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

@@ -8,6 +8,7 @@ from models.checks import Array
 from models.contract import Job, Result
 from models.kernel import evaluate
 from models.plan import plan
+from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
 
@@ -27,6 +28,11 @@ class PyTorch:
             tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
             loss, grad = evaluate(shape, job.params, tensors)
             return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
+
+    def warm_up(self) -> None:
+        """Run a small batch of every kind."""
+        for job in warm_up_jobs():
+            self.run(job)
 
     def to_device(self, array: Array) -> torch.Tensor:
         """Host array -> tensor, sharing memory on the CPU."""

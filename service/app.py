@@ -1,0 +1,98 @@
+"""create_app: the only file that knows every part."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from importlib import metadata
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from models.contract import Runtime
+from models.export import Graphs
+from models.errors import JobError, Problem, did_you_mean, shortened
+from service.documentation import with_schemas
+from service.engine import Engine
+from service.errors import RequestError
+from service.reply import ProblemReply, problem_reply
+from service.routes import catalogue, health, losses
+from service.settings import Settings
+
+log = logging.getLogger("gradwire")
+
+
+def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
+    """The service over these runtimes."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        engine = Engine(runtimes, settings.runtime, settings.jobs, settings.queue)
+        warming = asyncio.create_task(engine.warm_up())
+        warming.add_done_callback(log_failure)
+        yield {"engine": engine, "settings": settings, "graphs": Graphs(settings.graphs_dir)}
+        warming.cancel()
+        engine.close()
+
+    app = FastAPIOffline(
+        title="gradwire",
+        version=metadata.version("gradwire-service"),
+        summary="Multi-label losses and their exact gradients over HTTP.",
+        lifespan=lifespan,
+    )
+    for router in (losses.router, catalogue.router, health.router):
+        app.include_router(router)
+    for error in (JobError, RequestError):
+        app.add_exception_handler(error, answer_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_invalid_query)
+    app.add_exception_handler(Exception, answer_bug)
+    app.add_api_route("/", to_documentation, include_in_schema=False)
+    document = app.openapi
+    app.openapi = lambda: with_schemas(document())  # type: ignore[method-assign]
+    return app
+
+
+async def to_documentation() -> Response:
+    """The page at /."""
+    return RedirectResponse("/docs")
+
+
+def log_failure(warming: asyncio.Task[None]) -> None:
+    """A runtime that cannot be warmed up leaves the service not ready; say why."""
+    if not warming.cancelled() and (error := warming.exception()) is not None:
+        log.error("the service does not become ready: %s: %s", type(error).__name__, error, exc_info=error)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """An error of the table."""
+    return problem_reply(error)
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """No such path, or method: say which there are."""
+    assert isinstance(error, HTTPException)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        path = request.url.path
+        detail = f"no such path {shortened(path)}{did_you_mean(path, request.app.openapi()['paths'])}"
+    elif error.status_code == 405:
+        detail = f"{request.method} is not a method of {request.url.path}; allowed: {(error.headers or {}).get('Allow', '')}"
+    return ProblemReply(error.status_code, detail, headers=error.headers)
+
+
+async def answer_invalid_query(request: Request, error: Exception) -> Response:
+    """A query parameter that is wrong."""
+    assert isinstance(error, RequestValidationError)
+    found = [Problem(f"/{each['loc'][-1]}", f"{each['msg']}; found {each['input']!r}") for each in error.errors()]
+    return ProblemReply(422, "; ".join(f"{each.pointer}: {each.detail}" for each in found), found)
+
+
+async def answer_bug(request: Request, error: Exception) -> Response:
+    """Nothing a request holds should lead here; the log has the traceback."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return ProblemReply(500, "an error of the service itself, which its log describes")

@@ -1,0 +1,155 @@
+"""application/json, as people and every language write it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from models.checks import Array
+from models.contract import Result
+from models.errors import InvalidJob, InvalidTargets, Problem, shortened
+from models.labels import Labels
+from service.codec import Codec
+from service.errors import MalformedRequest
+from service.json_arrays import Kind, Numbers, Outline, any_integer, counted, described, fits, numbers, outline, wrong
+
+MATRICES = frozenset({"scores", "targets", "mask", "element_weight"})
+VECTORS = frozenset({"class_weight", "sample_weight"})
+LABELS = frozenset({"labels", "label_weights"})
+NUMBER_OR_ARRAY = frozenset({"pos_weight", "grad_output"})
+ARRAYS = MATRICES | VECTORS | LABELS | NUMBER_OR_ARRAY
+KINDS: dict[str, Kind] = {"labels": "integer", "mask": "flag"}
+MOST_BYTES_BESIDE_ARRAYS = 32 << 20
+SHORT = 4096
+NUMBERS_A_PIECE = 1 << 16
+
+
+def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Bytes -> the fields of a request; arrays in full precision."""
+    cut = outline(body)
+    fields: dict[str, Any] = {}
+    arrays: dict[str, Numbers] = {}
+    for name, value in members(cut.text).items():
+        span = cut.spans.get(value) if isinstance(value, str) else None
+        if name not in ARRAYS or value is None:
+            fields[name] = value if span is None else short_list(body, span)
+        elif span is not None:
+            arrays[name] = numbers(body, span, name, KINDS.get(name, "number"))
+        elif name in NUMBER_OR_ARRAY and not isinstance(value, list):
+            fields[name] = plain_number(name, value)
+        else:
+            arrays[name] = counted(value, name, KINDS.get(name, "number"))
+    return fields | shaped(arrays)
+
+
+def members(text: bytes) -> dict[str, Any]:
+    """The members of the object that is left when the arrays are cut out."""
+    if len(text) > MOST_BYTES_BESIDE_ARRAYS:
+        raise MalformedRequest(f"more than {MOST_BYTES_BESIDE_ARRAYS} bytes of the body are not arrays of numbers")
+    value = json.loads(text.decode("utf-8-sig"), parse_int=any_integer, object_pairs_hook=unique)
+    if not isinstance(value, dict):
+        raise InvalidJob(Problem("", f"expected an object, found {described(value)}"))
+    return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name is there twice."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise MalformedRequest(f"the body is ambiguous: {shortened(next(n for n in names if names.count(n) > 1))} is there twice")
+    return members
+
+
+def short_list(body: bytearray, span: tuple[int, int]) -> Any:
+    """A list where none belongs, for the error that will name it; a long one as an empty list."""
+    return json.loads(body[slice(*span)], parse_int=any_integer) if span[1] - span[0] < SHORT else []
+
+
+def plain_number(name: str, value: Any) -> float:
+    """A number where an array may stand too."""
+    if not fits(value, "number"):
+        raise wrong(name, "", f"expected a number or a list, found {described(value)}")
+    return float(value)
+
+
+def shaped(arrays: dict[str, Numbers]) -> dict[str, Any]:
+    """Arrays in the shapes that a job takes them in."""
+    fields: dict[str, Any] = {}
+    for name, each in arrays.items():
+        if name in MATRICES or (name == "grad_output" and each.counts is not None):
+            fields[name] = matrix(name, each)
+        elif name not in LABELS:
+            fields[name] = vector(name, each)
+    if "labels" in arrays:
+        fields["labels"] = labels(arrays["labels"], arrays.get("label_weights"))
+    elif "label_weights" in arrays:
+        raise InvalidTargets(Problem("/label_weights", "belongs to labels, and there are none"))
+    return fields
+
+
+def matrix(name: str, given: Numbers) -> Array:
+    """A list of lists of the same length -> [rows, columns]."""
+    if given.counts is None:
+        raise wrong(name, "/0" if len(given.values) else "", "expected a list of lists of numbers")
+    ragged = given.counts != given.counts[0]
+    if ragged.any():
+        row = int(ragged.argmax())
+        raise wrong(name, f"/{row}", f"has {given.counts[row]} numbers; row 0 has {given.counts[0]}")
+    return given.values.reshape(len(given.counts), -1) if len(given.values) else np.empty((len(given.counts), 0))
+
+
+def vector(name: str, given: Numbers) -> Array:
+    """A list of numbers."""
+    if given.counts is not None:
+        raise wrong(name, "/0", "expected a number, found a list")
+    return given.values
+
+
+def labels(indices: Numbers, weights: Numbers | None) -> Labels:
+    """Lists of indices or one index a row, and weights nested alike."""
+    flat = indices.counts is None
+    counts = np.ones(len(indices.values), np.int64) if indices.counts is None else indices.counts
+    if weights is not None:
+        nested_alike(counts, flat, weights)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    return Labels(indices=indices.values, offsets=offsets, weights=None if weights is None else weights.values, flat=flat)
+
+
+def nested_alike(counts: Array, flat: bool, weights: Numbers) -> None:
+    """A weight for each label."""
+    if flat != (weights.counts is None) and len(counts):
+        raise wrong("label_weights", "", "must be nested like labels: " + ("one number a row" if flat else "a list a row"))
+    found = np.ones(len(weights.values), np.int64) if weights.counts is None else weights.counts
+    if len(found) != len(counts):
+        raise wrong("label_weights", "", f"has {len(found)} rows; labels has {len(counts)}")
+    differs = found != counts
+    if differs.any():
+        row = int(differs.argmax())
+        raise wrong("label_weights", f"/{row}", f"has {found[row]} weights; labels has {counts[row]} in this row")
+
+
+def write(result: Result) -> list[bytes]:
+    """The reply: numbers in the shortest form that reads back as the same number of their precision."""
+    parts = [b'{"loss":', *printed(result.loss)]
+    return [*parts, b"}"] if result.grad is None else [*parts, b',"grad":', *printed(result.grad), b"}"]
+
+
+def printed(array: Array) -> list[bytes]:
+    """An array as JSON, in pieces that each take a few milliseconds."""
+    array = np.asarray(array)
+    if array.ndim == 0:
+        return [orjson.dumps(array[()], option=orjson.OPT_SERIALIZE_NUMPY)]
+    rows = max(1, NUMBERS_A_PIECE // max(1, array[0].size))
+    texts = [dumped(array[start : start + rows]) for start in range(0, len(array), rows)]
+    return [b"[", *(part for text in texts for part in (text, b","))][:-1] + [b"]"]
+
+
+def dumped(rows: Array) -> bytes:
+    """Some rows, without the outer brackets."""
+    return orjson.dumps(np.ascontiguousarray(rows), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+
+
+CODEC = Codec("application/json", read, write)

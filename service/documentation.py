@@ -1,0 +1,91 @@
+"""What OpenAPI says of the routes whose bodies FastAPI does not parse: schemas, worked examples, and every error."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.schema import GradReply, GradRequest, LossReply, LossRequest, Problem
+
+TEMPLATE = "#/components/schemas/{model}"
+
+MULTI_LABEL: dict[str, Any] = {
+    "loss": "softmax_cross_entropy",
+    "scores": [[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]],
+    "labels": [[0], [1, 2]],
+}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "several labels a row": MULTI_LABEL,
+    "dense targets, in double precision": {
+        "loss": "binary_cross_entropy",
+        "scores": [[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]],
+        "targets": [[1, 0, 0], [0, 1, 0.5]],
+        "pos_weight": 2,
+        "dtype": "float64",
+    },
+    "parameters, weights and a mask, unreduced": {
+        "loss": "focal",
+        "params": {"gamma": 1.5, "alpha": None},
+        "scores": [[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]],
+        "labels": [[0], [1, 2]],
+        "class_weight": [1, 2, 0.5],
+        "mask": [[1, 1, 0], [1, 1, 1]],
+        "reduction": "none",
+    },
+    "single labels, as torch.nn.CrossEntropyLoss takes them": {
+        "loss": "CrossEntropyLoss",
+        "scores": [[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]],
+        "labels": [0, -100],
+        "ignore_index": -100,
+    },
+}
+
+WHEN = {
+    400: "The body cannot be read as what it says it is.",
+    404: "No such path or loss; the nearest name is in the detail.",
+    405: "No such method here.",
+    406: "No reply type that is acceptable.",
+    413: "The body is over the limit, which the detail names.",
+    415: "A request type that is not known.",
+    422: "Readable but wrong: shapes, ranges, parameters, numbers that are not finite or do not fit.",
+    429: "The queue is full.",
+    503: "Starting, or about to stop.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error replies of a route."""
+    content = {"application/problem+json": {"schema": {"$ref": TEMPLATE.format(model="Problem")}}}
+    return {status: {"description": WHEN[status], "content": content} for status in statuses}
+
+
+def documented(request: type[BaseModel], reply: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Arguments for a route: its request body, its replies."""
+    content = {
+        "application/json": {
+            "schema": {"$ref": TEMPLATE.format(model=request.__name__)},
+            "examples": {name: {"value": value} for name, value in examples.items()},
+        }
+    }
+    return {
+        "response_model": None,
+        "responses": {
+            200: {"description": reply.__doc__, "content": {"application/json": {"schema": {"$ref": TEMPLATE.format(model=reply.__name__)}}}},
+            **problems(400, 404, 406, 413, 415, 422, 429, 503),
+        },
+        "openapi_extra": {"requestBody": {"required": True, "content": content}},
+    }
+
+
+LOSS = documented(LossRequest, LossReply, EXAMPLES)
+GRAD = documented(
+    GradRequest, GradReply, EXAMPLES | {"a gradient from above": MULTI_LABEL | {"reduction": "none", "grad_output": [1.0, -0.5]}}
+)
+
+
+def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with the models that only the routes above refer to."""
+    models: list[type[BaseModel]] = [LossRequest, GradRequest, LossReply, GradReply, Problem]
+    _, defined = models_json_schema([(each, "validation") for each in models], ref_template=TEMPLATE)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(defined["$defs"])
+    return document

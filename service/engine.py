@@ -1,0 +1,64 @@
+"""Runs jobs off the event loop, a bounded number at a time; refuses when the queue is full."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from models.contract import Job, Result, Runtime
+from models.errors import UnknownRuntime
+from service.errors import NotReady, Overloaded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+SMALL_BYTES = 1 << 16  # work on so little takes less than handing it to another thread
+log = logging.getLogger("gradwire")
+
+
+class Engine:
+    """The runtimes, and the threads they run in; `ready` once each has computed something."""
+
+    def __init__(self, runtimes: Mapping[str, Runtime], default: str, jobs: int, queue: int) -> None:
+        self.runtimes, self.default = runtimes, default
+        self.limit = jobs + queue
+        self.unfinished = 0
+        self.ready = False
+        self.threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
+
+    async def warm_up(self) -> None:
+        """Compute something real on every runtime, then be ready."""
+        for name, runtime in self.runtimes.items():
+            began = time.perf_counter()
+            await self.in_thread(runtime.warm_up)
+            log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
+        self.ready = True
+
+    async def run(self, job: Job, runtime: str | None) -> Result:
+        """Compute the job; raises Overloaded, NotReady, UnknownRuntime, or what the runtime raises."""
+        if not self.ready:
+            raise NotReady("the service is starting: its runtimes are not warm yet")
+        name = runtime or self.default
+        if name not in self.runtimes:
+            raise UnknownRuntime(name, self.runtimes)
+        if self.unfinished >= self.limit:
+            raise Overloaded(f"{self.unfinished} jobs are running or waiting, as many as this service takes")
+        self.unfinished += 1
+        try:
+            return await self.aside(job.scores.nbytes, self.runtimes[name].run, job)
+        finally:
+            self.unfinished -= 1
+
+    async def aside(self, nbytes: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do the work at once if it is on few bytes, and in a thread otherwise."""
+        return work(*args, **kwargs) if nbytes <= SMALL_BYTES else await self.in_thread(work, *args, **kwargs)
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do the work in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: work(*args, **kwargs))
+
+    def close(self) -> None:
+        """Wait for what runs, and end the threads."""
+        self.ready = False
+        self.threads.shutdown(wait=True, cancel_futures=True)

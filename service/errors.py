@@ -1,0 +1,93 @@
+"""What can be wrong with a request, and the one table from error to status.
+
+    RequestError
+    ├── MalformedRequest        the body cannot be read as what it says it is
+    ├── UnsupportedMediaType    a request type that is not known
+    ├── NotAcceptable           a reply type that cannot be given
+    ├── BodyTooLarge            more bytes than the limit
+    ├── Overloaded              the queue is full
+    └── NotReady                starting, or about to stop
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models import errors as job_errors
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class RequestError(Exception):
+    """A request that is not answered; `headers` go with the reply."""
+
+    headers: Mapping[str, str] = {}
+
+
+class MalformedRequest(RequestError):
+    """The body cannot be read as what it says it is."""
+
+
+class UnsupportedMediaType(RequestError):
+    """The type or encoding of the request is not known."""
+
+    def __init__(self, found: str, known: list[str]) -> None:
+        hint = "; curl -d alone sends a form: add -H 'Content-Type: application/json'" if FORM in found else ""
+        super().__init__(f"cannot read {found}; known: {', '.join(known)}{hint}")
+        self.headers = {"Accept-Post": ", ".join(known)}
+
+
+class NotAcceptable(RequestError):
+    """No known reply type is acceptable to the caller."""
+
+    def __init__(self, accept: str, known: list[str]) -> None:
+        super().__init__(f"cannot reply with {accept}; known: {', '.join(known)}")
+
+
+class BodyTooLarge(RequestError):
+    """The body is longer than the limit."""
+
+    headers = {"Connection": "close"}  # the rest of it is not read
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is larger than {limit} bytes, the limit that GRADWIRE_MAX_BODY_BYTES sets")
+
+
+class Overloaded(RequestError):
+    """Too many jobs are waiting."""
+
+    headers = {"Retry-After": "1"}
+
+
+class NotReady(RequestError):
+    """The service is starting, or about to stop."""
+
+    headers = {"Retry-After": "1"}
+
+
+class BadSetting(Exception):
+    """A setting that the service cannot start with."""
+
+
+STATUS: dict[type[Exception], int] = {
+    MalformedRequest: 400,
+    job_errors.UnknownLoss: 404,
+    NotAcceptable: 406,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
+    job_errors.InvalidJob: 422,
+    job_errors.UnknownRuntime: 422,
+    Overloaded: 429,
+    NotReady: 503,
+}
+
+
+def status_of(error: Exception) -> int:
+    """The status of the nearest class in the table."""
+    return next(STATUS[each] for each in type(error).__mro__ if each in STATUS)
+
+
+def problem(status: int, title: str, detail: str, errors: list[Mapping[str, str]] | None = None) -> dict[str, Any]:
+    """An RFC 9457 problem; `error` repeats the detail for clients of the Open Inference Protocol."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
+    return body | ({"errors": errors} if errors else {})

@@ -1,0 +1,198 @@
+"""The number arrays of a JSON object, straight from its text to numpy: no number becomes a Python object on the way.
+
+`outline` cuts the arrays out of the text, so that what is left is small; `numbers` reads one array, a piece of about a megabyte at a
+time, because the parser holds the interpreter's lock while it works and other requests should not notice. simdjson flattens nested and
+ragged lists silently, so every piece is counted: the brackets, the rows and the numbers in each must agree. Only where they do not is
+a piece read again, slowly, to say what is wrong and where.
+"""
+
+import json
+import math
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import simdjson
+
+from models.checks import Array
+from models.errors import InvalidJob, InvalidScores, InvalidTargets, Problem, shortened
+from service.errors import MalformedRequest
+
+Kind = Literal["number", "integer", "flag"]
+PIECE_BYTES = 1 << 20
+MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
+MOST_DIGITS = 4000  # of an integer, where something is wrong; Python refuses longer ones
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
+BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
+MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The text without its arrays, each replaced by a string that `mark` gives; and where they stood."""
+
+    text: bytes
+    spans: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One array: all its numbers in a row, and how many each of its lists has (None: it is itself a plain list of numbers)."""
+
+    values: Array
+    counts: Array | None
+
+
+def outline(body: bytes | bytearray) -> Outline:
+    """Cut out the values of the outermost object that are arrays without strings or objects in them."""
+    pieces: list[bytes] = []
+    spans: dict[str, tuple[int, int]] = {}
+    kept_to = 0
+    for start in array_starts(body):
+        quote = body.find(b'"', start)
+        stop = quote if quote >= 0 else len(body)
+        brace = body.find(b"}", start, stop)
+        end = body.rfind(b"]", start, brace if brace >= 0 else stop) + 1
+        if end <= start or body.count(b"[", start, end) != body.count(b"]", start, end) or body.find(b"{", start, end) >= 0:
+            continue
+        mark = f"{MARK}{len(spans)}"
+        spans[mark] = (start, end)
+        pieces += [bytes(body[kept_to:start]), f'"{mark}"'.encode()]
+        kept_to = end
+    return Outline(b"".join([*pieces, bytes(body[kept_to:])]), spans)
+
+
+def array_starts(body: bytes | bytearray) -> Iterator[int]:
+    """Where an array follows a key of the outermost object."""
+    position, braces, brackets = 0, 0, 0
+    for _ in range(MOST_STRINGS):
+        quote = body.find(b'"', position)
+        string = STRING.match(body, quote) if quote >= 0 else None
+        if string is None:
+            return
+        braces += body.count(b"{", position, quote) - body.count(b"}", position, quote)
+        brackets += body.count(b"[", position, quote) - body.count(b"]", position, quote)
+        position = string.end()
+        opens = OPENS_ARRAY.match(body, position)
+        if opens is not None and (braces, brackets) == (1, 0):
+            yield opens.end()
+
+
+def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind = "number") -> Numbers:
+    """Read the array of the field `name`; raises InvalidJob with a pointer, or MalformedRequest where it is not JSON."""
+    parser, read, first_row = simdjson.Parser(), [], 0
+    for piece in pieces(body, *span):
+        read.append(piece_of_numbers(parser, piece, name, kind, first_row))
+        first_row += 0 if read[-1].counts is None else len(read[-1].counts)
+    if len(read) == 1:
+        return read[0]
+    counts = [each.counts for each in read if each.counts is not None]
+    if len(counts) != len(read):
+        raise wrong(name, "", "expected either lists or numbers, found both")
+    return Numbers(np.concatenate([each.values for each in read]), np.concatenate(counts))
+
+
+def pieces(body: bytes | bytearray, start: int, end: int) -> Iterator[bytes]:
+    """The array as several, each of whole rows; the rest in one piece where the text between rows is not what it should be."""
+    position, stop = start + 1, end - 1
+    while stop - position > PIECE_BYTES:
+        cut = body.find(b"]", position + PIECE_BYTES, stop) + 1
+        between = BETWEEN_ROWS.match(body, cut, stop) if cut else None
+        if between is None:
+            break
+        yield b"[" + body[position:cut] + b"]"
+        position = between.end()
+    yield b"[" + body[position:stop] + b"]"
+
+
+def piece_of_numbers(parser: simdjson.Parser, piece: bytes, name: str, kind: Kind, first_row: int) -> Numbers:
+    """One piece, fast; or, if anything about it is odd, slowly."""
+    try:
+        found = fast(parser, piece, kind)
+    except (ValueError, TypeError, RuntimeError, OverflowError):
+        found = None
+    return found or slow(piece, name, kind, first_row)
+
+
+def fast(parser: simdjson.Parser, piece: bytes, kind: Kind) -> Numbers | None:
+    """What simdjson reads, if every bracket, row and number is accounted for."""
+    document = parser.parse(piece)
+    if not isinstance(document, simdjson.Array):
+        return None
+    buffer = document.as_buffer(of_type="i" if kind == "integer" else "d")
+    values = np.frombuffer(buffer, np.int64 if kind == "integer" else np.float64) if len(memoryview(buffer)) else np.empty(0)
+    lists = piece.count(b"[") - 1
+    counts = np.fromiter((len(row) for row in document if isinstance(row, simdjson.Array)), np.int64) if lists else None
+    if counts is not None and (len(counts) != lists or counts.sum() != len(values)):
+        return None
+    return Numbers(values, counts)
+
+
+def slow(piece: bytes, name: str, kind: Kind, first_row: int) -> Numbers:
+    """The same by Python's parser: for a mask of booleans, and to say what is wrong with a piece."""
+    try:
+        value = json.loads(piece, parse_int=any_integer)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequest(f"the body is not application/json: in {name}, {shortened(str(error))}") from None
+    return counted(value, name, kind, first_row)
+
+
+def counted(value: Any, name: str, kind: Kind, first_row: int = 0) -> Numbers:
+    """A list, or list of lists, of Python numbers; raises InvalidJob for the first thing in it that does not belong."""
+    refuse_odd(value, name, kind, first_row)
+    rows = value if value and isinstance(value[0], list) else None
+    flat = value if rows is None else [each for row in rows for each in row]
+    dtype = np.int64 if kind == "integer" else np.float64
+    return Numbers(np.array(flat, dtype), None if rows is None else np.array([len(row) for row in rows]))
+
+
+def any_integer(digits: str) -> float:
+    """An integer of any length; beyond what any float can hold, infinity."""
+    return int(digits) if len(digits) < MOST_DIGITS else math.inf
+
+
+def refuse_odd(value: Any, name: str, kind: Kind, first_row: int) -> None:
+    """Raise for the first thing that is not what this field holds: all numbers, or all lists of numbers."""
+    if not isinstance(value, list):
+        raise wrong(name, "", f"expected a list, found {described(value)}")
+    lists = bool(value) and isinstance(value[0], list)
+    for i, row in enumerate(value, first_row):
+        if lists and not isinstance(row, list):
+            raise wrong(name, f"/{i}", f"expected a list, like the rows before; found {described(row)}")
+        for j, each in enumerate(row) if lists else [(None, row)]:
+            if not fits(each, kind):
+                raise wrong(name, f"/{i}" if j is None else f"/{i}/{j}", f"expected {EXPECTED[kind]}, found {described(each)}")
+
+
+EXPECTED = {"number": "a finite number", "integer": "an integer", "flag": "0, 1, true or false"}
+
+
+def fits(value: Any, kind: Kind) -> bool:
+    """Whether one entry is what this kind of array holds."""
+    if kind == "flag":
+        return isinstance(value, int | float) and value in (0, 1)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if kind == "integer":
+        return isinstance(value, int) and -(2**63) <= value < 2**63
+    return abs(value) <= LARGEST
+
+
+LARGEST = float(np.finfo(np.float64).max)
+
+
+def described(value: Any) -> str:
+    """A JSON value in words."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    return f"the string {shortened(value)}" if isinstance(value, str) else shortened(value)
+
+
+def wrong(name: str, place: str, detail: str) -> InvalidJob:
+    """The error for something odd at this place of a field."""
+    error = InvalidTargets if name in ("targets", "labels", "label_weights") else InvalidScores
+    return error(Problem(f"/{name}{place}", detail))

@@ -1,0 +1,81 @@
+"""GET /losses, GET /losses/{name} and the loss as an ONNX graph."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from models.catalogue import catalogue, described, find
+from models.contract import MeanOver, Reduction
+from models.errors import InvalidParameters, Problem
+from models.export import EXTRA_INPUTS, file_name, spec
+from models.graph import DEFAULT_OPSET, OPSETS, FloatType
+from service.documentation import problems
+from service.schema import LossDescription
+
+router = APIRouter(prefix="/losses", tags=["catalogue"])
+
+
+@router.get("", response_model=list[LossDescription])
+async def losses() -> list[dict[str, Any]]:
+    """Every loss: its parameters, its equation, its paper."""
+    return [described(each) for each in catalogue().values()]
+
+
+@router.get("/{name}", response_model=LossDescription, responses=problems(404))
+async def loss(name: str) -> dict[str, Any]:
+    """One loss, by name or alias."""
+    return described(find(name))
+
+GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {200: {"description": "The graph.", "content": {"application/onnx": {}}}, 304: {"description": "You have it."}}
+QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset", "inputs")
+
+
+@router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422))
+async def onnx(
+    request: Request,
+    name: str,
+    graph: Annotated[Literal["loss", "grad"], Query(description="The loss alone, or with its gradient.")] = "grad",
+    labels: Annotated[Literal["dense", "sparse"], Query(description="`targets`, or `labels` int64 [N, K] padded with -1.")] = "dense",
+    reduction: Reduction = "mean",
+    mean_over: MeanOver | None = None,
+    dtype: FloatType = "float32",
+    opset: Annotated[int, Query(ge=OPSETS[0], le=OPSETS[-1])] = DEFAULT_OPSET,
+    inputs: Annotated[str, Query(description=f"Inputs besides, with commas between: {', '.join(sorted(EXTRA_INPUTS))}.")] = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """The loss as an ONNX graph that any ONNX Runtime computes like this service; its parameters are query parameters too."""
+    wanted = spec(
+        find(name),
+        parameters(request),
+        graph=graph,
+        labels=labels,
+        reduction=reduction,
+        mean_over=mean_over,
+        dtype=dtype,
+        opset=opset,
+        inputs=tuple(each.strip() for each in inputs.split(",") if each.strip()),
+    )
+    content: bytes = await request.state.engine.in_thread(request.state.graphs.get, wanted)
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{file_name(wanted)}"'}
+    if etag in if_none_match or if_none_match.strip() == "*":
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="application/onnx", headers=headers)
+
+
+def parameters(request: Request) -> dict[str, Any]:
+    """The query parameters that are the loss's own: numbers, true, false and null as in JSON, and words."""
+    given = [(name, value) for name, value in request.query_params.multi_items() if name not in QUERY]
+    if len(dict(given)) < len(given):
+        raise InvalidParameters(Problem("", "a parameter is given twice"))
+    return {name: literal(value) for name, value in given}
+
+
+def literal(text: str) -> Any:
+    """A JSON value, or the text itself where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

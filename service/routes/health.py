@@ -1,0 +1,31 @@
+"""GET /health/live and GET /health/ready."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from service.documentation import problems
+from service.errors import NotReady
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: str
+    runtimes: dict[str, str] = {}
+
+
+@router.get("/live")
+async def live() -> Health:
+    """Whether the process answers at all."""
+    return Health(status="live")
+
+
+@router.get("/ready", responses=problems(503))
+async def ready(request: Request) -> Health:
+    """Whether every runtime has computed something, and requests are welcome; names each runtime and its device."""
+    engine = request.state.engine
+    if not engine.ready:
+        raise NotReady("the service is starting: its runtimes are not warm yet")
+    return Health(status="ready", runtimes={name: runtime.device for name, runtime in engine.runtimes.items()})

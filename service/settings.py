@@ -1,0 +1,62 @@
+"""Every setting, read once: from the command line (--port 9000) or the environment (GRADWIRE_PORT=9000). Nothing else reads os.environ."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.export import default_folder
+
+PREFIX = "GRADWIRE_"
+RuntimeName = Literal["pytorch", "onnx"]
+
+
+def split(value: Any) -> Any:
+    """"a,b" -> ["a", "b"]."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+RuntimeNames = Annotated[tuple[RuntimeName, ...], NoDecode, BeforeValidator(split)]
+
+
+class Settings(BaseSettings):
+    """gradwire: losses and their exact gradients over HTTP. Each option is also an environment variable: --port is GRADWIRE_PORT."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", cli_prog_name="gradwire", cli_kebab_case=True, cli_avoid_json=True
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line that is logged")
+    runtime: RuntimeName = Field("pytorch", description="the runtime of requests that name none")
+    runtimes: RuntimeNames = Field(("pytorch", "onnx"), description="those to start, with commas between")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where PyTorch computes: cpu, cuda or cuda:1")
+    threads: int = Field(1, ge=1, le=1024, description="threads that one job computes with")
+    jobs: int = Field(2, ge=1, le=1024, description="jobs that are run at once; more wait")
+    queue: int = Field(64, ge=0, description="jobs that may wait; more are refused with 429")
+    max_body_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="largest request body; a larger one is refused with 413")
+    graphs_dir: Path = Field(default_folder(), description="folder of ONNX graphs exported ahead, by `python -m models.export`")
+
+    @model_validator(mode="after")
+    def default_is_started(self) -> Self:
+        """The default runtime is one of those that are started."""
+        if self.runtime not in self.runtimes:
+            raise ValueError(f"the default runtime {self.runtime!r} is not among those to start, {','.join(self.runtimes)}")
+        return self
+
+    @staticmethod
+    def variable(location: tuple[int | str, ...]) -> str:
+        """The environment variable of a field, by pydantic's name for it."""
+        return f"GRADWIRE_{str(location[0]).upper()}" if location else "GRADWIRE_RUNTIME"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A warning for each variable that looks like a misspelt setting."""
+    known = {name.upper() for name in Settings.model_fields}
+    given = {name.removeprefix(PREFIX) for name in environment if name.startswith(PREFIX)}
+    near = {name: difflib.get_close_matches(name, known, n=1) for name in sorted(given - known)}
+    return [f"{PREFIX}{name} is no setting; did you mean {PREFIX}{match[0]}?" for name, match in near.items() if match]

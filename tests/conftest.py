@@ -1,0 +1,92 @@
+"""What several test files need: the runtimes, the app, and a live service."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from models.contract import Runtime
+from models.export import Graphs, default_folder
+from models.runtimes.onnx import OnnxRuntime
+from models.runtimes.pytorch import PyTorch
+from service.app import create_app
+from service.settings import Settings
+
+CUDA = pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")])
+STARTS_WITHIN_S = 15
+
+
+@pytest.fixture(scope="session")
+def runtimes() -> dict[str, Runtime]:
+    """Every runtime by its name, on the CPU."""
+    return {"pytorch": PyTorch(), "onnx": OnnxRuntime(Graphs(default_folder()))}
+
+
+@pytest.fixture(scope="session", params=["pytorch", "onnx", CUDA])
+def runtime(request: pytest.FixtureRequest, runtimes: dict[str, Runtime]) -> Runtime:
+    """Each runtime in turn."""
+    return PyTorch("cuda") if request.param == "cuda" else runtimes[request.param]
+
+
+@pytest.fixture(scope="session")
+def client(runtimes: dict[str, Runtime]) -> Iterator[TestClient]:
+    """The app with both runtimes, warm; an error of the app itself comes back as a 500, as it would over a wire."""
+    settings = Settings(_env_file=None, max_body_bytes=8 << 20)  # type: ignore[call-arg]
+    with TestClient(create_app(settings, runtimes), raise_server_exceptions=False) as client:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def live_service() -> Iterator[str]:
+    """The URL of the service in a process of its own, as a user starts it."""
+    with running_service() as url:
+        yield url
+
+
+class running_service:  # noqa: N801 - used as a function
+    """Start `python -m service` on a free port, with these settings besides; end it by TERM."""
+
+    def __init__(self, **settings: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRADWIRE_")}
+        self.environment = inherited | {"GRADWIRE_PORT": str(self.port)} | settings
+
+    def __enter__(self) -> str:
+        root = Path(__file__).parent.parent
+        self.process = subprocess.Popen([sys.executable, "-m", "service"], env=self.environment, cwd=root, stderr=subprocess.DEVNULL)
+        url = f"http://127.0.0.1:{self.port}"
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        return url
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        assert self.process.wait(timeout=30) == 0
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def wait_until_ready(is_ready: Callable[[], bool]) -> None:
+    """Poll until it is; fail after the time that the service promises."""
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while not is_ready():
+        assert time.monotonic() < deadline, f"not ready within {STARTS_WITHIN_S} s"
+        time.sleep(0.05)
