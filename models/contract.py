@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from models import checks, labels as sparse
+from models import checks
+from models import labels as sparse
 from models.checks import Array
 from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, problem
 from models.labels import Labels

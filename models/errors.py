@@ -1,13 +1,13 @@
 """What can be wrong with a job: one tree, raised where it is known and caught once at the edge.
 
-    JobError
-    ├── UnknownLoss             no loss has this name
-    ├── UnknownRuntime          no runtime of this name is running here
-    └── InvalidJob              readable, but wrong
-        ├── InvalidParameters   a parameter or option out of its range, of the wrong type, or unknown
-        ├── InvalidScores       scores, weights or masks of the wrong shape or value
-        ├── InvalidTargets      targets or labels of the wrong shape, range or meaning
-        └── NumericOverflow     a number does not fit the dtype of the job
+JobError
+├── UnknownLoss             no loss has this name
+├── UnknownRuntime          no runtime of this name is running here
+└── InvalidJob              readable, but wrong
+    ├── InvalidParameters   a parameter or option out of its range, of the wrong type, or unknown
+    ├── InvalidScores       scores, weights or masks of the wrong shape or value
+    ├── InvalidTargets      targets or labels of the wrong shape, range or meaning
+    └── NumericOverflow     a number does not fit the dtype of the job
 """
 
 import difflib

@@ -92,10 +92,11 @@ def write(specs: Iterable[GraphSpec], folder: Path) -> int:
     """Export each graph to a file of the folder, which appears whole or not at all; returns how many there were."""
     folder.mkdir(parents=True, exist_ok=True)
     count = 0
-    for count, each in enumerate(specs, 1):
+    for each in specs:
         part = folder / f"{file_name(each)}.{os.getpid()}.part"
         part.write_bytes(build(each))
         part.replace(folder / file_name(each))
+        count += 1
     return count
 
 

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from models.contract import Runtime
-from models.export import Graphs
 from models.errors import JobError, Problem, did_you_mean, shortened
+from models.export import Graphs
 from service.documentation import with_schemas
 from service.engine import Engine
 from service.errors import RequestError

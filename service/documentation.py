@@ -70,7 +70,10 @@ def documented(request: type[BaseModel], reply: type[BaseModel], examples: dict[
     return {
         "response_model": None,
         "responses": {
-            200: {"description": reply.__doc__, "content": {"application/json": {"schema": {"$ref": TEMPLATE.format(model=reply.__name__)}}}},
+            200: {
+                "description": reply.__doc__,
+                "content": {"application/json": {"schema": {"$ref": TEMPLATE.format(model=reply.__name__)}}},
+            },
             **problems(400, 404, 406, 413, 415, 422, 429, 503),
         },
         "openapi_extra": {"requestBody": {"required": True, "content": content}},

@@ -1,19 +1,18 @@
 """What can be wrong with a request, and the one table from error to status.
 
-    RequestError
-    ├── MalformedRequest        the body cannot be read as what it says it is
-    ├── UnsupportedMediaType    a request type that is not known
-    ├── NotAcceptable           a reply type that cannot be given
-    ├── BodyTooLarge            more bytes than the limit
-    ├── Overloaded              the queue is full
-    └── NotReady                starting, or about to stop
+RequestError
+├── MalformedRequest        the body cannot be read as what it says it is
+├── UnsupportedMediaType    a request type that is not known
+├── NotAcceptable           a reply type that cannot be given
+├── BodyTooLarge            more bytes than the limit
+├── Overloaded              the queue is full
+└── NotReady                starting, or about to stop
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from models import errors as job_errors
-
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -47,7 +46,7 @@ class NotAcceptable(RequestError):
 class BodyTooLarge(RequestError):
     """The body is longer than the limit."""
 
-    headers = {"Connection": "close"}  # the rest of it is not read
+    headers: Mapping[str, str] = {"Connection": "close"}  # the rest of it is not read
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the body is larger than {limit} bytes, the limit that GRADWIRE_MAX_BODY_BYTES sets")
@@ -56,13 +55,13 @@ class BodyTooLarge(RequestError):
 class Overloaded(RequestError):
     """Too many jobs are waiting."""
 
-    headers = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class NotReady(RequestError):
     """The service is starting, or about to stop."""
 
-    headers = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class BadSetting(Exception):

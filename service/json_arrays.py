@@ -124,7 +124,8 @@ def fast(parser: simdjson.Parser, piece: bytes, kind: Kind) -> Numbers | None:
     if not isinstance(document, simdjson.Array):
         return None
     buffer = document.as_buffer(of_type="i" if kind == "integer" else "d")
-    values = np.frombuffer(buffer, np.int64 if kind == "integer" else np.float64) if len(memoryview(buffer)) else np.empty(0)
+    dtype = np.int64 if kind == "integer" else np.float64
+    values = np.frombuffer(buffer, dtype) if len(memoryview(buffer)) else np.empty(0, dtype)
     lists = piece.count(b"[") - 1
     counts = np.fromiter((len(row) for row in document if isinstance(row, simdjson.Array)), np.int64) if lists else None
     if counts is not None and (len(counts) != lists or counts.sum() != len(values)):

@@ -11,7 +11,6 @@ from models.errors import InvalidJob, Problem
 from service.codec import Body
 from service.errors import RequestError, problem, status_of
 
-
 SMALL_BYTES = 1 << 17
 
 
@@ -36,9 +35,7 @@ class ProblemReply(Response):
 
     media_type = "application/problem+json"
 
-    def __init__(
-        self, status: int, detail: str, errors: Sequence[Problem] = (), headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, detail: str, errors: Sequence[Problem] = (), headers: Mapping[str, str] | None = None) -> None:
         content = problem(status, HTTPStatus(status).phrase, detail, [each._asdict() for each in errors])
         super().__init__(json.dumps(content).encode(), status, headers)
 

@@ -15,7 +15,7 @@ RuntimeName = Literal["pytorch", "onnx"]
 
 
 def split(value: Any) -> Any:
-    """"a,b" -> ["a", "b"]."""
+    """Names with commas between -> a list of them."""
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
@@ -23,7 +23,7 @@ RuntimeNames = Annotated[tuple[RuntimeName, ...], NoDecode, BeforeValidator(spli
 
 
 class Settings(BaseSettings):
-    """gradwire: losses and their exact gradients over HTTP. Each option is also an environment variable: --port is GRADWIRE_PORT."""
+    """gradwire: losses and their exact gradients over HTTP. The variable that sets an option stands behind it."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", cli_prog_name="gradwire", cli_kebab_case=True, cli_avoid_json=True
@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     def variable(location: tuple[int | str, ...]) -> str:
         """The environment variable of a field, by pydantic's name for it."""
         return f"GRADWIRE_{str(location[0]).upper()}" if location else "GRADWIRE_RUNTIME"
+
+
+for _name, _field in Settings.model_fields.items():
+    _field.description = f"{_field.description} [{PREFIX}{_name.upper()}]"
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:

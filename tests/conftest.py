@@ -57,9 +57,7 @@ class running_service:  # noqa: N801 - used as a function
     """Start `python -m service` on a free port, with these settings besides; end it by TERM."""
 
     def __init__(self, **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRADWIRE_")}
         self.environment = inherited | {"GRADWIRE_PORT": str(self.port)} | settings
 
@@ -73,6 +71,13 @@ class running_service:  # noqa: N801 - used as a function
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         assert self.process.wait(timeout=30) == 0
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def answers(url: str) -> bool:

@@ -89,11 +89,10 @@ def normalized(labels: Tensor, normalize: Normalize) -> Tensor:
 def smoothed(scores: Tensor, labels: Tensor, label_smoothing: Number) -> Tensor:
     """ε/C for every class that is not masked, [N, C], in the rows that have a label."""
     here = (scores > -math.inf).type_as(scores)
-    labelled = labels.ne(0.0).type_as(scores).amax(1, keepdim=True)
+    labelled = (labels.ne(0.0).sum(1, keepdim=True) > 0).type_as(scores)
     return here * (labelled * (label_smoothing / scores.shape[1]))
 
 
 def cooled(x: Tensor, temperature: Number) -> Tensor:
     """x / temperature, without a pass over memory for the usual 1."""
     return x if isinstance(temperature, float) and temperature == 1.0 else x / temperature
-

@@ -13,7 +13,7 @@ from models.errors import InvalidJob, InvalidTargets, Problem, shortened
 from models.labels import Labels
 from service.codec import Codec
 from service.errors import MalformedRequest
-from service.json_arrays import Kind, Numbers, Outline, any_integer, counted, described, fits, numbers, outline, wrong
+from service.json_arrays import Kind, Numbers, any_integer, counted, described, fits, numbers, outline, wrong
 
 MATRICES = frozenset({"scores", "targets", "mask", "element_weight"})
 VECTORS = frozenset({"class_weight", "sample_weight"})
@@ -144,7 +144,8 @@ def printed(array: Array) -> list[bytes]:
         return [orjson.dumps(array[()], option=orjson.OPT_SERIALIZE_NUMPY)]
     rows = max(1, NUMBERS_A_PIECE // max(1, array[0].size))
     texts = [dumped(array[start : start + rows]) for start in range(0, len(array), rows)]
-    return [b"[", *(part for text in texts for part in (text, b","))][:-1] + [b"]"]
+    separated = [part for text in texts for part in (b",", text)][1:]
+    return [b"[", *separated, b"]"]
 
 
 def dumped(rows: Array) -> bytes:

@@ -28,7 +28,11 @@ async def loss(name: str) -> dict[str, Any]:
     """One loss, by name or alias."""
     return described(find(name))
 
-GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {200: {"description": "The graph.", "content": {"application/onnx": {}}}, 304: {"description": "You have it."}}
+
+GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The graph.", "content": {"application/onnx": {}}},
+    304: {"description": "You have it."},
+}
 QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset", "inputs")
 
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from service.body import read_body
 from service.documentation import GRAD, LOSS
 from service.engine import Engine
-from service.negotiation import request_codec, reply_codec
+from service.negotiation import reply_codec, request_codec
 from service.reply import Reply
 
 router = APIRouter(tags=["losses"])

@@ -1,0 +1,41 @@
+# make serve and make test each suffice on a fresh machine with Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# For the small CPU build of torch, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels.
+
+.PHONY: serve test lint demo clean
+.DELETE_ON_ERROR:
+
+serve: $(VENV)/.service
+	exec $(BIN)/python -m service
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo: $(VENV)/.dev
+	$(BIN)/python examples/demo.py
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gradwire needs Python 3.11 or newer; make PYTHON=/path/to/it")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	touch $@
+
+# Installing exports the ONNX graphs, so that no request waits for one.
+$(VENV)/.service: $(VENV)/.pip pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m models.export
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.service
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
