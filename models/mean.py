@@ -8,7 +8,7 @@ def divisor(plan: Plan, weight: Tensor | None, valid: Tensor | None, tensors: Te
     """The number to divide by, from the unit weights and [N, C] True where nothing is masked (None: all); never 0."""
     scores, over = tensors["scores"], plan.mean_over or plan.loss.about.mean_over
     rows, classes = scores.shape
-    if plan.mean_over is None and plan.loss.about.class_weighted_mean and "labels" in tensors:
+    if plan.mean_over is None and plan.loss.about.class_weighted_mean and plan.single_labels:
         total = single_label_weight(tensors)
     elif over == "rows":
         return rows
@@ -46,9 +46,6 @@ def label_weight(tensors: Tensors) -> Tensor:
 
 
 def single_label_weight(tensors: Tensors) -> Tensor:
-    """The sum of the labels' class weights if every row that is not ignored has just one label, and N otherwise."""
-    scores, there = tensors["scores"], tensors["there"].type_as(tensors["scores"])
-    weight = there * tensors["class_weight"].take(tensors["labels"]) if "class_weight" in tensors else there
-    expected = tensors["kept"].type_as(scores) if "kept" in tensors else 1.0
-    odd_rows = there.sum(1).ne(expected).type_as(scores).sum()
-    return weight.sum().where(odd_rows.eq(0.0), scores.shape[0])
+    """The sum of the labels' class weights; an ignored row has no label."""
+    there = tensors["there"].type_as(tensors["scores"])
+    return (there * tensors["class_weight"].take(tensors["labels"]) if "class_weight" in tensors else there).sum()

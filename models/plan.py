@@ -23,6 +23,7 @@ class Plan:
     mean_over: MeanOver | None  # None: the loss's own
     wants_grad: bool
     masked: bool  # a class may be masked: by `mask`, or by a score of -inf
+    single_labels: bool = False  # labels are one plain integer a row
 
     @property
     def by_element(self) -> bool:
@@ -41,7 +42,8 @@ def plan(job: Job) -> tuple[Plan, dict[str, Array]]:
     arrays["pos_weight"] = spread(job.pos_weight, job.shape[1:])
     arrays["grad_output"] = spread(job.grad_output, job.loss_shape if job.reduction == "none" else ())
     given = {name: array for name, array in arrays.items() if array is not None}
-    return Plan(job.loss, frozenset(given), job.reduction, job.mean_over, job.wants_grad, job.masked), given
+    single = job.labels is not None and job.labels.flat
+    return Plan(job.loss, frozenset(given), job.reduction, job.mean_over, job.wants_grad, job.masked, single), given
 
 
 def spread(value: Array | float | None, shape: tuple[int, ...]) -> Array | None:
