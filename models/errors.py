@@ -64,6 +64,10 @@ class UnknownRuntime(JobError):
         super().__init__(f"no runtime named {shortened(name)} here; running: {', '.join(sorted(known))}")
 
 
+class DeviceUnavailable(Exception):
+    """A runtime is to compute on a device that is not there; not a matter of any job."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """'; did you mean "focal"?' for the nearest of the known names, and the whole list where none is near."""
     names = sorted(known)

@@ -13,12 +13,21 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
 from models.contract import Runtime
+from models.errors import DeviceUnavailable
 from models.export import Graphs
 from service.app import create_app
 from service.errors import BadSetting
 from service.settings import Settings, unknown_variables
 
 log = logging.getLogger("gradwire")
+
+
+def start(settings: Settings) -> Mapping[str, Runtime]:
+    """The runtimes of the settings; raises BadSetting where the device is not there."""
+    try:
+        return runtimes(settings)
+    except DeviceUnavailable as error:
+        raise BadSetting(f"GRADWIRE_DEVICE: {error}") from None
 
 
 def runtimes(settings: Settings) -> Mapping[str, Runtime]:
@@ -53,7 +62,14 @@ def in_a_line(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     found = error.errors()
-    return "; ".join(f"{Settings.variable(each['loc'])}: {each['msg']}; found {each['input']!r}" for each in found)
+    return "; ".join(
+        f"{Settings.variable(each['loc'])}: {each['msg'].removeprefix('Value error, ')}{shown(each['input'])}" for each in found
+    )
+
+
+def shown(value: object) -> str:
+    """What was found, if it is one setting and not all of them."""
+    return "" if isinstance(value, dict) else f"; found {value!r}"
 
 
 def main() -> int:
@@ -61,7 +77,7 @@ def main() -> int:
     try:
         settings = CliApp.run(Settings)
         listener = listen(settings)
-        started = runtimes(settings)
+        started = start(settings)
     except (ValidationError, SettingsError, BadSetting) as error:
         print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
         return 2
@@ -69,7 +85,7 @@ def main() -> int:
     host, port = listener.getsockname()[:2]
     log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
     for name, runtime in started.items():
-        log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.runtime))
+        log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
     for warning in unknown_variables(os.environ):
         log.warning(warning)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again when it has finished

@@ -31,7 +31,7 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        engine = Engine(runtimes, settings.runtime, settings.jobs, settings.queue)
+        engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue)
         warming = asyncio.create_task(engine.warm_up())
         warming.add_done_callback(log_failure)
         yield {"engine": engine, "settings": settings, "graphs": Graphs(settings.graphs_dir)}
@@ -43,6 +43,7 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
         version=metadata.version("gradwire-service"),
         summary="Multi-label losses and their exact gradients over HTTP.",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
     )
     for router in (losses.router, catalogue.router, health.router):
         app.include_router(router)

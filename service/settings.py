@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line that is logged")
-    runtime: RuntimeName = Field("pytorch", description="the runtime of requests that name none")
-    runtimes: RuntimeNames = Field(("pytorch", "onnx"), description="those to start, with commas between")
+    runtime: RuntimeName | None = Field(None, description="the runtime of requests that name none; default: the first of those started")
+    runtimes: RuntimeNames = Field(("pytorch", "onnx"), min_length=1, description="those to start, with commas between")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where PyTorch computes: cpu, cuda or cuda:1")
     threads: int = Field(1, ge=1, le=1024, description="threads that one job computes with")
     jobs: int = Field(2, ge=1, le=1024, description="jobs that are run at once; more wait")
@@ -44,9 +44,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def default_is_started(self) -> Self:
         """The default runtime is one of those that are started."""
-        if self.runtime not in self.runtimes:
-            raise ValueError(f"the default runtime {self.runtime!r} is not among those to start, {','.join(self.runtimes)}")
+        if self.runtime is not None and self.runtime not in self.runtimes:
+            raise ValueError(f"{self.runtime!r} is not among the runtimes to start, {','.join(self.runtimes)}")
         return self
+
+    @property
+    def default_runtime(self) -> RuntimeName:
+        """The runtime of requests that name none."""
+        return self.runtime or self.runtimes[0]
 
     @staticmethod
     def variable(location: tuple[int | str, ...]) -> str:

@@ -6,6 +6,7 @@ import torch
 
 from models.checks import Array
 from models.contract import Job, Result
+from models.errors import DeviceUnavailable
 from models.kernel import evaluate
 from models.plan import plan
 from models.runtimes.warm_up import warm_up_jobs
@@ -13,12 +14,19 @@ from models.tensor import Tensor
 
 
 class PyTorch:
-    """Runtime over torch tensors; arrays that are already on the host are not copied for the CPU."""
+    """Runtime over torch tensors; arrays that are already on the host are not copied for the CPU.
+
+    Raises DeviceUnavailable where there is no such device.
+    """
 
     name = "pytorch"
 
     def __init__(self, device: str = "cpu", threads: int = 1) -> None:
-        self.device = str(torch.device(device))
+        found = torch.cuda.device_count()
+        wanted = torch.device(device)
+        if wanted.type == "cuda" and (wanted.index or 0) >= found:
+            raise DeviceUnavailable(f"no device {device}: PyTorch {torch.__version__} finds {found} CUDA device(s) here")
+        self.device = device
         torch.set_num_threads(threads)
 
     def run(self, job: Job) -> Result:

@@ -18,13 +18,13 @@ router = APIRouter(prefix="/losses", tags=["catalogue"])
 
 
 @router.get("", response_model=list[LossDescription])
-async def losses() -> list[dict[str, Any]]:
+async def list_losses() -> list[dict[str, Any]]:
     """Every loss: its parameters, its equation, its paper."""
     return [described(each) for each in catalogue().values()]
 
 
 @router.get("/{name}", response_model=LossDescription, responses=problems(404))
-async def loss(name: str) -> dict[str, Any]:
+async def describe_loss(name: str) -> dict[str, Any]:
     """One loss, by name or alias."""
     return described(find(name))
 
@@ -37,7 +37,7 @@ QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset", "inputs"
 
 
 @router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422))
-async def onnx(
+async def export_onnx(
     request: Request,
     name: str,
     graph: Annotated[Literal["loss", "grad"], Query(description="The loss alone, or with its gradient.")] = "grad",
