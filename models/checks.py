@@ -65,6 +65,14 @@ def finite(array: Array, rounded: Array, pointer: str, error: type[InvalidJob], 
     raise error(Problem(where, f"found {value!s}; expected a finite number" + (" or -inf" if minus_infinity else "")))
 
 
+def fits(value: float, dtype: str, pointer: str) -> None:
+    """A parameter that this dtype holds: neither too large for it, nor so small that it would be 0."""
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = float(np.asarray(value, dtype))
+    if not np.isfinite(rounded) or (rounded == 0.0) != (value == 0.0):
+        raise NumericOverflow(Problem(pointer, f"{value!r} does not fit {dtype}; use dtype float64"))
+
+
 def booleans(value: Any, pointer: str, shape: tuple[int, ...]) -> Array:
     """A mask of 0 and 1, or of booleans, of the given shape."""
     array = np.asarray(value)

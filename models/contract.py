@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from models import checks
 from models import labels as sparse
 from models.checks import Array
-from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, problem
+from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, few_unknown, problem
 from models.labels import Labels
 from models.tensor import Tensor
 
@@ -60,13 +60,17 @@ class Loss:
     params: type[BaseModel]  # its parameters, with defaults and ranges
     undefined_rows: Callable[..., tuple[Any, str]] | None  # rows whose labels leave it without a value, and why
 
-    def parameters(self, given: Mapping[str, Any], pointer: str = "/params") -> dict[str, Any]:
+    def parameters(self, given: Mapping[str, Any], dtype: Dtype) -> dict[str, Any]:
         """Every parameter of the loss: as given, checked, or by default. Raises InvalidParameters."""
+        known = self.params.model_fields
         try:
-            return dict(self.params.model_validate(dict(given)))
+            values = dict(self.params.model_validate(few_unknown(given, known)))
         except ValidationError as invalid:
-            known = self.params.model_fields
-            raise InvalidParameters(*(problem(each, pointer, known) for each in invalid.errors(include_url=False))) from None
+            raise InvalidParameters(*(problem(each, "/params", known) for each in invalid.errors(include_url=False))) from None
+        for name, value in values.items():
+            if isinstance(value, float):
+                checks.fits(value, dtype, f"/params/{name}")
+        return values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +126,7 @@ class Job:
         checks.one_of(self.dtype, DTYPES, "/dtype")
         if self.mean_over is not None:
             checks.one_of(self.mean_over, get_args(MeanOver), "/mean_over")
-        self._set(params=self.loss.parameters(self.params))
+        self._set(params=self.loss.parameters(self.params, self.dtype))
 
     def _scores(self) -> None:
         scores = checks.reals(self.scores, "/scores", None, self.dtype, minus_infinity=True)

@@ -11,7 +11,7 @@ JobError
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -83,9 +83,24 @@ def shortened(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+MOST_UNKNOWN = 8
+LONGEST_NAME = 200
+
+
+def few_unknown(given: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """What is given, with the first few of the unknown names: a reply should not be larger than the request it refuses."""
+    unknown = [name for name in given if name not in known]
+    return {name: value for name, value in given.items() if name in known} | dict.fromkeys(unknown[:MOST_UNKNOWN])
+
+
+def escaped(name: str) -> str:
+    """A name as part of an RFC 6901 pointer; a very long one is cut."""
+    return name[:LONGEST_NAME].replace("~", "~0").replace("/", "~1") + "…" * (len(name) > LONGEST_NAME)
+
+
 def problem(error: Mapping[str, Any], pointer: str, known: Iterable[str]) -> Problem:
     """One entry of pydantic's error list -> the field, and a sentence on what was found there and what would do."""
-    where = "/".join([pointer, *(str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"][:2])])
+    where = "/".join([pointer, *(escaped(str(part)) for part in error["loc"][:2])])
     if error["type"] == "extra_forbidden":
         return Problem(where, f"unknown field{did_you_mean(str(error['loc'][-1]), known)}")
     return Problem(where, f"{error['msg']}; found {shortened(error['input'])}")

@@ -48,7 +48,7 @@ def spec(
         raise InvalidParameters(Problem("/inputs", "grad_output belongs to the gradient graph"))
     given = frozenset({"scores", "targets" if labels == "dense" else "labels", *inputs})
     plan = Plan(loss, given, reduction, mean_over, graph == "grad", masked=True)
-    return GraphSpec(plan, tuple(sorted(loss.parameters(params).items())), (), dtype, opset)
+    return GraphSpec(plan, tuple(sorted(loss.parameters(params, "float64" if dtype == "float64" else "float32").items())), (), dtype, opset)
 
 
 def file_name(graph: GraphSpec) -> str:

@@ -45,15 +45,17 @@ def runtimes(settings: Settings) -> Mapping[str, Runtime]:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A listening socket; raises BadSetting where the address cannot be had."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise BadSetting(f"cannot listen on {settings.host} port {settings.port}: {reason} (GRADWIRE_HOST, GRADWIRE_PORT)") from None
+    """A bound socket; raises BadSetting where the address cannot be had."""
+    with contextlib.ExitStack() as unless_bound:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+            listener = unless_bound.enter_context(socket.socket(family))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadSetting(f"cannot listen on {settings.host} port {settings.port}: {reason} (GRADWIRE_HOST, GRADWIRE_PORT)") from None
+        unless_bound.pop_all()
     return listener
 
 

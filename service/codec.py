@@ -8,12 +8,11 @@ from pydantic import ValidationError
 
 from models.catalogue import find
 from models.contract import Job, Result
-from models.errors import InvalidParameters, InvalidScores, JobError, Problem, problem
+from models.errors import InvalidParameters, InvalidScores, JobError, Problem, few_unknown, problem
 from service.errors import MalformedRequest
-from service.schema import GradRequest, Options
+from service.schema import GradRequest, LossRequest, Options
 
 Headers = Mapping[str, str]
-ARRAYS = frozenset(GradRequest.model_fields) - frozenset(Options.model_fields)
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,14 @@ class Codec:
 
 def order(fields: Mapping[str, Any], wants_grad: bool) -> Order:
     """The fields of a request -> an order; raises InvalidJob with a pointer for each field that is wrong."""
-    small = {name: value for name, value in fields.items() if name not in ARRAYS}
+    known = (GradRequest if wants_grad else LossRequest).model_fields
+    takes_arrays = known.keys() - Options.model_fields.keys()
+    small = {name: value for name, value in fields.items() if name not in takes_arrays}
     try:
-        options = dict(Options.model_validate(small))
+        options = dict(Options.model_validate(few_unknown(small, Options.model_fields)))
     except ValidationError as invalid:
-        known = GradRequest.model_fields
         raise InvalidParameters(*(problem(each, "", known) for each in invalid.errors(include_url=False))) from None
-    arrays = {name: value for name, value in fields.items() if name in ARRAYS and value is not None}
+    arrays = {name: value for name, value in fields.items() if name in takes_arrays and value is not None}
     if "scores" not in arrays:
         raise InvalidScores(Problem("/scores", "is missing; expected [N, C] numbers"))
     runtime = options.pop("runtime")

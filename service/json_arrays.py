@@ -25,7 +25,7 @@ Kind = Literal["number", "integer", "flag"]
 PIECE_BYTES = 1 << 20
 MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
 MOST_DIGITS = 4000  # of an integer, where something is wrong; Python refuses longer ones
-STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: no memory for a way back that there is not
 OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
 MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
@@ -66,6 +66,14 @@ def outline(body: bytes | bytearray) -> Outline:
     return Outline(b"".join([*pieces, bytes(body[kept_to:])]), spans)
 
 
+def byte_offset(cut: Outline, position: int) -> int:
+    """Where in the whole text a position in what is left of it lies."""
+    for mark, (start, end) in cut.spans.items():
+        if position > start:
+            position += end - start - len(f'"{mark}"')
+    return position
+
+
 def array_starts(body: bytes | bytearray) -> Iterator[int]:
     """Where an array follows a key of the outermost object."""
     position, braces, brackets = 0, 0, 0
@@ -100,13 +108,24 @@ def pieces(body: bytes | bytearray, start: int, end: int) -> Iterator[bytes]:
     """The array as several, each of whole rows; the rest in one piece where the text between rows is not what it should be."""
     position, stop = start + 1, end - 1
     while stop - position > PIECE_BYTES:
-        cut = body.find(b"]", position + PIECE_BYTES, stop) + 1
+        cut = end_of_row(body, position, stop)
         between = BETWEEN_ROWS.match(body, cut, stop) if cut else None
         if between is None:
             break
         yield b"[" + body[position:cut] + b"]"
         position = between.end()
     yield b"[" + body[position:stop] + b"]"
+
+
+def end_of_row(body: bytes | bytearray, start: int, stop: int) -> int:
+    """Behind the first closing bracket a piece further on that leaves nothing open; 0 where there is none."""
+    cut = body.find(b"]", start + PIECE_BYTES, stop) + 1
+    opened = body.count(b"[", start, cut) - body.count(b"]", start, cut)
+    while cut and opened > 0:  # only where lists are nested deeper than they should be
+        following = body.find(b"]", cut, stop) + 1
+        opened += body.count(b"[", cut, following) - 1
+        cut = following
+    return cut
 
 
 def piece_of_numbers(parser: simdjson.Parser, piece: bytes, name: str, kind: Kind, first_row: int) -> Numbers:

@@ -19,7 +19,13 @@ def split(value: Any) -> Any:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
+def lower(value: Any) -> Any:
+    """INFO is info."""
+    return value.lower() if isinstance(value, str) else value
+
+
 RuntimeNames = Annotated[tuple[RuntimeName, ...], NoDecode, BeforeValidator(split)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)]
 
 
 class Settings(BaseSettings):
@@ -31,7 +37,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe line that is logged")
+    log_level: LogLevel = Field("info", description="least severe line that is logged")
     runtime: RuntimeName | None = Field(None, description="the runtime of requests that name none; default: the first of those started")
     runtimes: RuntimeNames = Field(("pytorch", "onnx"), min_length=1, description="those to start, with commas between")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where PyTorch computes: cpu, cuda or cuda:1")

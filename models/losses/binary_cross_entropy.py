@@ -15,7 +15,7 @@ ABOUT = About(
     mean_over="elements",
     formula="pos_weight·y·softplus(−x) + (1−y)·softplus(x), y ← y(1−ε) + ε/2",
     gradient="(1−y)·σ − pos_weight·y·(1−σ)",
-    paper="",
+    paper="Cox, 1958, The regression analysis of binary sequences, J. R. Stat. Soc. B 20",
 )
 
 

@@ -12,7 +12,7 @@ ABOUT = About(
     mean_over="rows",
     formula="(1/C)·Σ_{j∈P, i∉P} w_j·max(0, 1 − x_j + x_i)",
     gradient="(Σ_{j∈P active} w_j)/C for a negative i, −w_j·(active negatives)/C for a positive j; 0 at the kink",
-    paper="",
+    paper="Elisseeff and Weston, 2001, A kernel method for multi-labelled classification, NIPS 14",
 )
 
 

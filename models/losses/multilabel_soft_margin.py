@@ -13,7 +13,7 @@ ABOUT = About(
     mean_over="rows",
     formula="(1/C)·Σ w·(y·softplus(−x) + (1−y)·softplus(x))",
     gradient="w·((1−y)·σ − y·(1−σ)) / C",
-    paper="",
+    paper="Cox, 1958, The regression analysis of binary sequences, J. R. Stat. Soc. B 20",
 )
 
 

@@ -13,7 +13,7 @@ from models.errors import InvalidJob, InvalidTargets, Problem, shortened
 from models.labels import Labels
 from service.codec import Codec
 from service.errors import MalformedRequest
-from service.json_arrays import Kind, Numbers, any_integer, counted, described, fits, numbers, outline, wrong
+from service.json_arrays import Kind, Numbers, Outline, any_integer, byte_offset, counted, described, fits, numbers, outline, wrong
 
 MATRICES = frozenset({"scores", "targets", "mask", "element_weight"})
 VECTORS = frozenset({"class_weight", "sample_weight"})
@@ -31,7 +31,7 @@ def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
     cut = outline(body)
     fields: dict[str, Any] = {}
     arrays: dict[str, Numbers] = {}
-    for name, value in members(cut.text).items():
+    for name, value in members(cut).items():
         span = cut.spans.get(value) if isinstance(value, str) else None
         if name not in ARRAYS or value is None:
             fields[name] = value if span is None else short_list(body, span)
@@ -44,11 +44,14 @@ def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
     return fields | shaped(arrays)
 
 
-def members(text: bytes) -> dict[str, Any]:
+def members(cut: Outline) -> dict[str, Any]:
     """The members of the object that is left when the arrays are cut out."""
-    if len(text) > MOST_BYTES_BESIDE_ARRAYS:
+    if len(cut.text) > MOST_BYTES_BESIDE_ARRAYS:
         raise MalformedRequest(f"more than {MOST_BYTES_BESIDE_ARRAYS} bytes of the body are not arrays of numbers")
-    value = json.loads(text.decode("utf-8-sig"), parse_int=any_integer, object_pairs_hook=unique)
+    try:
+        value = json.loads(cut.text.decode("utf-8-sig"), parse_int=any_integer, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise MalformedRequest(f"the body is not application/json: {error.msg} at byte {byte_offset(cut, error.pos)}") from None
     if not isinstance(value, dict):
         raise InvalidJob(Problem("", f"expected an object, found {described(value)}"))
     return value
@@ -56,10 +59,11 @@ def members(text: bytes) -> dict[str, Any]:
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object in which no name is there twice."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise MalformedRequest(f"the body is ambiguous: {shortened(next(n for n in names if names.count(n) > 1))} is there twice")
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise MalformedRequest(f"the body is ambiguous: {shortened(name)} is there twice")
+        members[name] = value
     return members
 
 
