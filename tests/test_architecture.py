@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("models", "service")
 WEB = {"fastapi", "starlette", "uvicorn", "pydantic_settings", "simdjson", "orjson", "service"}
 ENGINES = {"torch", "onnxruntime"}
-NAMES_THE_RUNTIMES = "service.__main__"
+NAMES_THE_RUNTIMES = "service.start"
 
 
 def modules() -> dict[str, Path]:

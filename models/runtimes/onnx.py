@@ -1,9 +1,12 @@
 """ONNX Runtime runs the exported graphs, loss and gradient; nothing here needs PyTorch."""
 
 import functools
+import os
 from typing import Any
 
 import numpy as np
+
+os.putenv("ORT_DISABLE_TELEMETRY", "1")  # before the import: onnxruntime 1.29 and later report to their maker by default
 import onnxruntime
 
 from models.contract import Job, Result
@@ -22,7 +25,8 @@ class OnnxRuntime:
     name = "onnx"
 
     def __init__(self, graphs: Graphs, device: str = "cpu", threads: int = 1, sessions: int = 256) -> None:
-        self.device, self.graphs, self.threads = device, graphs, threads
+        self.device, self.graphs = device, graphs
+        onnxruntime.set_global_thread_pool_sizes(threads, 1)  # one pool for all sessions, of which there may be hundreds
         self.session = functools.lru_cache(sessions)(self._session)
 
     def run(self, job: Job) -> Result:
@@ -39,8 +43,7 @@ class OnnxRuntime:
 
     def _session(self, spec: GraphSpec) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
+        options.use_per_session_threads = False
         options.log_severity_level = ERRORS_ONLY
         options.enable_cpu_mem_arena = False  # an arena keeps the memory of the largest batch, in every session
         options.enable_mem_pattern = False

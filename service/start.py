@@ -1,0 +1,96 @@
+"""Read the settings, start the runtimes, serve."""
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Mapping
+
+import uvicorn
+from pydantic import ValidationError
+from pydantic_settings import CliApp, SettingsError
+
+from models.contract import Runtime
+from models.errors import DeviceUnavailable
+from models.export import Graphs
+from service.app import create_app
+from service.errors import BadSetting
+from service.settings import Settings, unknown_variables
+
+log = logging.getLogger("gradwire")
+
+
+def start(settings: Settings) -> Mapping[str, Runtime]:
+    """The runtimes of the settings; raises BadSetting where the device is not there."""
+    try:
+        return runtimes(settings)
+    except DeviceUnavailable as error:
+        raise BadSetting(f"GRADWIRE_DEVICE: {error}") from None
+
+
+def runtimes(settings: Settings) -> Mapping[str, Runtime]:
+    """The runtimes of the settings; this is the one place that names them."""
+    started: dict[str, Runtime] = {}
+    if "pytorch" in settings.runtimes:
+        from models.runtimes.pytorch import PyTorch
+
+        started["pytorch"] = PyTorch(settings.device, settings.threads)
+    if "onnx" in settings.runtimes:
+        from models.runtimes.onnx import OnnxRuntime
+
+        started["onnx"] = OnnxRuntime(Graphs(settings.graphs_dir), threads=settings.threads)
+    return started
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A bound socket; raises BadSetting where the address cannot be had."""
+    with contextlib.ExitStack() as unless_bound:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+            listener = unless_bound.enter_context(socket.socket(family))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadSetting(f"cannot listen on {settings.host} port {settings.port}: {reason} (GRADWIRE_HOST, GRADWIRE_PORT)") from None
+        unless_bound.pop_all()
+    return listener
+
+
+def in_a_line(error: Exception) -> str:
+    """What is wrong, with the variable that is to be mended."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    found = error.errors()
+    return "; ".join(
+        f"{Settings.variable(each['loc'])}: {each['msg'].removeprefix('Value error, ')}{shown(each['input'])}" for each in found
+    )
+
+
+def shown(value: object) -> str:
+    """What was found, if it is one setting and not all of them."""
+    return "" if isinstance(value, dict) else f"; found {value!r}"
+
+
+def main() -> int:
+    """Serve until stopped; a setting that cannot work is one line on stderr and exit code 2."""
+    try:
+        settings = CliApp.run(Settings)
+        listener = listen(settings)
+        started = start(settings)
+    except (ValidationError, SettingsError, BadSetting) as error:
+        print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    host, port = listener.getsockname()[:2]
+    log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
+    for name, runtime in started.items():
+        log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
+    for warning in unknown_variables(os.environ):
+        log.warning(warning)
+    app = create_app(settings, started)
+    config = uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False, server_header=False)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run([listener])
+    return 0
