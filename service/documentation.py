@@ -87,8 +87,15 @@ GRAD = documented(
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with the models that only the routes above refer to."""
+    """The OpenAPI document with the models that only the routes above refer to, and without FastAPI's own errors: ours are problems."""
     models: list[type[BaseModel]] = [LossRequest, GradRequest, LossReply, GradReply, Problem]
     _, defined = models_json_schema([(each, "validation") for each in models], ref_template=TEMPLATE)
-    document.setdefault("components", {}).setdefault("schemas", {}).update(defined["$defs"])
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(defined["$defs"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
     return document

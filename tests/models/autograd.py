@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor
 
 
@@ -215,9 +215,7 @@ REFERENCES: dict[str, Callable[..., Tensor]] = {
 # torch's own functions, for the arguments where they mean the same.
 
 
-def cross_entropy_of_index(
-    scores: Tensor, targets: Tensor, *, class_weight: Tensor | None = None, label_smoothing: float = 0.0
-) -> Tensor:
+def cross_entropy_of_index(scores: Tensor, targets: Tensor, *, class_weight: Tensor | None = None, label_smoothing: float = 0.0) -> Tensor:
     """F.cross_entropy by class index: softmax_cross_entropy, any `normalize`, where every row has one label, of 1."""
     labels = targets.argmax(1)
     return F.cross_entropy(scores, labels, weight=class_weight, label_smoothing=label_smoothing, reduction="none")
@@ -234,9 +232,7 @@ def torch_binary_cross_entropy(
     scores: Tensor, targets: Tensor, *, class_weight: Tensor | None = None, pos_weight: Tensor | None = None
 ) -> Tensor:
     """F.binary_cross_entropy_with_logits; pos_weight must be a tensor."""
-    return F.binary_cross_entropy_with_logits(
-        scores, targets, weight=class_weight, pos_weight=pos_weight, reduction="none"
-    )
+    return F.binary_cross_entropy_with_logits(scores, targets, weight=class_weight, pos_weight=pos_weight, reduction="none")
 
 
 def torch_multilabel_soft_margin(scores: Tensor, targets: Tensor, *, class_weight: Tensor | None = None) -> Tensor:

@@ -95,9 +95,7 @@ def multilabel_margin(x: Vector, at: Vector, row: Row) -> Number:
 # Element losses: (x, at, y, pos_weight) -> loss of the element, before its class weight.
 
 
-def binary_cross_entropy(
-    x: Number, at: Number, y: Number, pos_weight: Number, *, label_smoothing: Number = 0
-) -> Number:
+def binary_cross_entropy(x: Number, at: Number, y: Number, pos_weight: Number, *, label_smoothing: Number = 0) -> Number:
     """Cross-entropy with the label y(1-ε) + ε/2."""
     return cross_entropy(x, y * (1 - label_smoothing) + label_smoothing / mpf(2), pos_weight)
 

@@ -56,9 +56,7 @@ def labels(kind: str, shape: tuple[int, int], random: np.random.Generator) -> Ar
     return np.where(chosen, values[kind], 0.0)
 
 
-def by_autograd(
-    loss: Callable[..., torch.Tensor], scores: Array, targets: Array, **arguments: Any
-) -> tuple[Array, Array]:
+def by_autograd(loss: Callable[..., torch.Tensor], scores: Array, targets: Array, **arguments: Any) -> tuple[Array, Array]:
     """The unreduced loss, and autograd's derivative of its sum; arrays among the arguments become tensors."""
     tensors = {key: torch.tensor(value) if isinstance(value, np.ndarray) else value for key, value in arguments.items()}
     x = torch.tensor(scores, requires_grad=True)
@@ -67,9 +65,7 @@ def by_autograd(
     return value.detach().numpy(), grad.numpy()
 
 
-def assert_agree(
-    found: tuple[Array, Array], expected: tuple[Array, Array], *, loss: float = 1e-12, grad: float = 1e-10
-) -> None:
+def assert_agree(found: tuple[Array, Array], expected: tuple[Array, Array], *, loss: float = 1e-12, grad: float = 1e-10) -> None:
     """Elementwise, relative or (near 0) absolute; to allclose two NaN or two infinities agree, hence the first line."""
     assert np.isfinite(expected[0]).all() and np.isfinite(expected[1]).all()
     assert found[0].shape == expected[0].shape and found[1].shape == expected[1].shape
@@ -129,9 +125,7 @@ def test_the_references_agree_under_class_and_positive_weights(name: str, params
 
 
 @each_variant
-def test_the_references_agree_where_labels_are_unknown_and_scores_are_minus_infinity(
-    name: str, params: dict[str, Any], kind: str
-) -> None:
+def test_the_references_agree_where_labels_are_unknown_and_scores_are_minus_infinity(name: str, params: dict[str, Any], kind: str) -> None:
     random = np.random.default_rng(4)
     scores, mask = random.normal(0, 3, (6, 5)), (random.random((6, 5)) < 0.7).astype(float)
     targets = labels(kind, scores.shape, random)
@@ -164,9 +158,7 @@ def test_exact_agrees_with_torch_itself(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("torch_loss", [autograd.cross_entropy_of_index, autograd.cross_entropy_of_probabilities])
 @pytest.mark.parametrize("normalize", ["count", "sum", "none"])
-def test_exact_agrees_with_torch_on_single_labels_smoothed_and_weighted(
-    torch_loss: Callable[..., torch.Tensor], normalize: str
-) -> None:
+def test_exact_agrees_with_torch_on_single_labels_smoothed_and_weighted(torch_loss: Callable[..., torch.Tensor], normalize: str) -> None:
     random = np.random.default_rng(5)
     scores, targets = random.normal(0, 4, (6, 5)), np.eye(5)[random.integers(0, 5, 6)]
     arguments: dict[str, Any] = {"label_smoothing": 0.15, **weights("softmax_cross_entropy", 5, random)}
@@ -244,9 +236,7 @@ def test_both_references_give_what_the_equation_gives_by_hand(
 ) -> None:
     expected = np.array(loss if name in ROW else [loss], dtype=float), np.array([grad], dtype=float)
     x, y = np.array([scores], dtype=float), np.array([targets], dtype=float)
-    arrays = {
-        key: np.array(value, dtype=float) if isinstance(value, list) else value for key, value in arguments.items()
-    }
+    arrays = {key: np.array(value, dtype=float) if isinstance(value, list) else value for key, value in arguments.items()}
     assert_agree(exact(name, x, y, **arguments), expected, grad=1e-12)
     assert_agree(by_autograd(REFERENCES[name], x, y, **arrays), expected, grad=1e-12)
 
