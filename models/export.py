@@ -122,8 +122,16 @@ def arguments() -> argparse.ArgumentParser:
     choice("--inputs", choices=sorted(EXTRA_INPUTS), default=[], help="tensors that the graph takes besides")
     parser.add_argument("--mean-over", choices=get_args(MeanOver), help="what a mean divides by (default: the loss's own)")
     parser.add_argument("--opset", type=int, default=DEFAULT_OPSET, help="%(default)s; from 17 on")
-    parser.add_argument("--params", type=json.loads, default={}, metavar="JSON", help="""the loss's parameters, as '{"gamma": 3}'""")
+    parser.add_argument("--params", type=json_object, default={}, metavar="JSON", help="""the loss's parameters, as '{"gamma": 3}'""")
     return parser
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """A JSON object; ValueError, which argparse turns into a line for the user, where it is none."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    return value
 
 
 def main() -> int:

@@ -58,7 +58,7 @@ class GraphSpec:
             "params": json.dumps(dict(self.constants), sort_keys=True),
             "inputs": " ".join([*sorted(plan.inputs), *self.free]),
             "masked": str(plan.masked),
-            "single_labels": str(plan.single_labels),
+            "single_labels": str(plan.single_labels and plan.mean_over is None),
             "opset": str(self.opset),
             "formula": plan.loss.about.formula,
             "gradient": plan.loss.about.gradient,

@@ -6,7 +6,7 @@ import numpy as np
 
 from models import checks
 from models.checks import Array
-from models.errors import InvalidTargets, Problem
+from models.errors import InvalidJob, InvalidTargets, Problem
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,14 +33,14 @@ class Labels:
         """The most labels that a row has."""
         return int(self.counts.max(initial=0))
 
-    def refuse(self, wrong: Array, detail: str, field: str = "labels") -> None:
+    def refuse(self, wrong: Array, detail: str, field: str = "labels", error: type[InvalidJob] = InvalidTargets) -> None:
         """Raise for the first label that is wrong; `{}` in the detail stands for its class index."""
         if not wrong.any():
             return
         position = int(wrong.argmax())
         row = int(self.rows[position])
         pointer = f"/{field}/{row}" if self.flat else f"/{field}/{row}/{position - int(self.offsets[row])}"
-        raise InvalidTargets(Problem(pointer, detail.format(int(self.indices[position]))))
+        raise error(Problem(pointer, detail.format(int(self.indices[position]))))
 
 
 def well_formed(labels: Labels, rows: int) -> Labels:
@@ -62,9 +62,9 @@ def weighed(labels: Labels, dtype: str) -> Labels:
     checks.has_shape(weights, "/label_weights", labels.indices.shape, InvalidTargets)
     try:
         return replace(labels, weights=checks.reals(weights, "", None, dtype, error=InvalidTargets))
-    except InvalidTargets as error:
+    except InvalidJob as error:
         position = int(error.problems[0].pointer.removeprefix("/") or 0)
-        labels.refuse(np.arange(len(weights)) == position, error.problems[0].detail, "label_weights")
+        labels.refuse(np.arange(len(weights)) == position, error.problems[0].detail, "label_weights", type(error))
         raise
 
 

@@ -43,14 +43,23 @@ class Softmax(NamedTuple):
     p: Tensor
 
 
-def softmax(x: Tensor) -> Softmax:
-    """[N, C] -> shifted [N, C], log_total [N, 1], p [N, C]; a class at −inf has p = 0, also in a row that holds nothing else."""
+def softmax(x: Tensor, temperature: Number = 1.0) -> Softmax:
+    """[N, C] -> shifted [N, C], log_total [N, 1], p [N, C] of x / temperature.
+
+    A class at −inf has p = 0, also in a row that holds nothing else. The division comes after the subtraction: before it, it would
+    round large scores, and the difference would be off by as much.
+    """
     top = x.amax(1, keepdim=True)
-    shifted = x - top.where(top > -math.inf, 0.0)
+    shifted = cooled(x - top.where(top > -math.inf, 0.0), temperature)
     e = shifted.exp()
     total = e.sum(1, keepdim=True)
     total = total.where(total > 0.0, 1.0)
     return Softmax(shifted, total.log(), e / total)
+
+
+def cooled(x: Tensor, temperature: Number) -> Tensor:
+    """x / temperature, without a pass over memory for the usual 1."""
+    return x if isinstance(temperature, float) and temperature == 1.0 else x / temperature
 
 
 def log_of(value: Number) -> Number:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from models.contract import Runtime
@@ -51,6 +52,7 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
         app.add_exception_handler(error, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid_query)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(Exception, answer_bug)
     app.add_api_route("/", to_documentation, include_in_schema=False)
     document = app.openapi
@@ -72,6 +74,11 @@ def log_failure(warming: asyncio.Task[None]) -> None:
 async def answer_error(request: Request, error: Exception) -> Response:
     """An error of the table."""
     return problem_reply(error)
+
+
+async def answer_nobody(request: Request, error: Exception) -> Response:
+    """The client left before its request was whole: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:

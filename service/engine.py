@@ -35,15 +35,19 @@ class Engine:
             log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
         self.ready = True
 
-    async def run(self, job: Job, runtime: str | None) -> Result:
-        """Compute the job; raises Overloaded, NotReady, UnknownRuntime, or what the runtime raises."""
+    def admit(self) -> None:
+        """Raises NotReady or Overloaded where a job would not be taken now: asked before a body is read, and again before it is run."""
         if not self.ready:
             raise NotReady("the service is starting: its runtimes are not warm yet")
+        if self.unfinished >= self.limit:
+            raise Overloaded(f"{self.unfinished} jobs are running or waiting, as many as this service takes")
+
+    async def run(self, job: Job, runtime: str | None) -> Result:
+        """Compute the job; raises Overloaded, NotReady, UnknownRuntime, or what the runtime raises."""
+        self.admit()
         name = runtime or self.default
         if name not in self.runtimes:
             raise UnknownRuntime(name, self.runtimes)
-        if self.unfinished >= self.limit:
-            raise Overloaded(f"{self.unfinished} jobs are running or waiting, as many as this service takes")
         self.unfinished += 1
         try:
             return await self.aside(job.scores.nbytes, self.runtimes[name].run, job)

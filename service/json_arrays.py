@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import simdjson
@@ -23,11 +23,14 @@ from service.errors import MalformedRequest
 
 Kind = Literal["number", "integer", "flag"]
 PIECE_BYTES = 1 << 20
+LONG_ROW_BYTES = 4 << 20  # a longer row is read in parts
+LONGEST_STRING_BYTES = 1 << 20
 MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
 MOST_DIGITS = 4000  # of an integer, where something is wrong; Python refuses longer ones
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: no memory for a way back that there is not
 OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
+COMMA = re.compile(rb"(?<=[\w\]])[ \t\r\n]*,[ \t\r\n]*(?=[-\w\[])")  # between two numbers, or lists
 MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
 
 
@@ -45,6 +48,16 @@ class Numbers:
 
     values: Array
     counts: Array | None
+
+
+class Place(NamedTuple):
+    """Where in its field a piece begins."""
+
+    row: int
+    column: int
+
+
+START = Place(0, 0)
 
 
 def outline(body: bytes | bytearray) -> Outline:
@@ -79,7 +92,7 @@ def array_starts(body: bytes | bytearray) -> Iterator[int]:
     position, braces, brackets = 0, 0, 0
     for _ in range(MOST_STRINGS):
         quote = body.find(b'"', position)
-        string = STRING.match(body, quote) if quote >= 0 else None
+        string = STRING.match(body, quote, quote + LONGEST_STRING_BYTES) if quote >= 0 else None
         if string is None:
             return
         braces += body.count(b"{", position, quote) - body.count(b"}", position, quote)
@@ -92,35 +105,61 @@ def array_starts(body: bytes | bytearray) -> Iterator[int]:
 
 def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind = "number") -> Numbers:
     """Read the array of the field `name`; raises InvalidJob with a pointer, or MalformedRequest where it is not JSON."""
-    parser, read, first_row = simdjson.Parser(), [], 0
-    for piece in pieces(body, *span):
-        read.append(piece_of_numbers(parser, piece, name, kind, first_row))
-        first_row += 0 if read[-1].counts is None else len(read[-1].counts)
-    if len(read) == 1:
-        return read[0]
-    counts = [each.counts for each in read if each.counts is not None]
-    if len(counts) != len(read):
-        raise wrong(name, "", "expected either lists or numbers, found both")
-    return Numbers(np.concatenate([each.values for each in read]), np.concatenate(counts))
+    parser = simdjson.Parser()
+    values: list[Array] = []
+    counts: list[Array] = []
+    place = START
+    for text, goes_on in pieces(body, *span):
+        found = piece_of_numbers(parser, text, name, kind, place)
+        if values and (found.counts is None) == bool(counts):
+            raise wrong(name, f"/{place.row}", "expected either lists or numbers, found both")
+        values.append(found.values)
+        if found.counts is None:
+            place = Place(place.row + len(found.values), 0)
+            continue
+        rows = np.concatenate([found.counts[:1] + place.column, found.counts[1:]])
+        counts.append(rows[:-1] if goes_on else rows)
+        place = Place(place.row + len(counts[-1]), int(rows[-1]) if goes_on else 0)
+    return Numbers(np.concatenate(values), np.concatenate(counts) if counts else None)
 
 
-def pieces(body: bytes | bytearray, start: int, end: int) -> Iterator[bytes]:
-    """The array as several, each of whole rows; the rest in one piece where the text between rows is not what it should be."""
-    position, stop = start + 1, end - 1
-    while stop - position > PIECE_BYTES:
-        cut = end_of_row(body, position, stop)
-        between = BETWEEN_ROWS.match(body, cut, stop) if cut else None
-        if between is None:
-            break
-        yield b"[" + body[position:cut] + b"]"
-        position = between.end()
-    yield b"[" + body[position:stop] + b"]"
+def pieces(body: bytes | bytearray, start: int, end: int) -> Iterator[tuple[bytes, bool]]:
+    """The array as several, of whole rows or of a part of a long one, each with whether its last row goes on in the next.
+
+    The rest comes in one piece where the text between rows is not what it should be.
+    """
+    position, stop, inside = start + 1, end - 1, 0
+    while stop - position > PIECE_BYTES and (cut := next_cut(body, position, stop, inside)) is not None:
+        yield b"[" * (1 + inside) + body[position : cut.end] + b"]" * (1 + cut.inside), bool(cut.inside)
+        position, inside = cut.following, cut.inside
+    yield b"[" * (1 + inside) + body[position:stop] + b"]", False
 
 
-def end_of_row(body: bytes | bytearray, start: int, stop: int) -> int:
+class Cut(NamedTuple):
+    """Where a piece ends, where the next begins, and whether that is inside a row (1) or not (0)."""
+
+    end: int
+    following: int
+    inside: int
+
+
+def next_cut(body: bytes | bytearray, start: int, stop: int, inside: int) -> Cut | None:
+    """A piece further on: where a row ends, or at a comma where none does soon; None where there is no good place."""
+    end = end_of_row(body, start, stop, inside)
+    if end and end - start <= LONG_ROW_BYTES:
+        between = BETWEEN_ROWS.match(body, end, stop)
+        return Cut(end, between.end(), 0) if between else None
+    comma = COMMA.search(body, start + PIECE_BYTES, end or stop)
+    if comma is None:
+        return None
+    inside += body.count(b"[", start, comma.start()) - body.count(b"]", start, comma.start())
+    return Cut(comma.start(), comma.end(), inside) if inside in (0, 1) else None
+
+
+def end_of_row(body: bytes | bytearray, start: int, stop: int, opened: int) -> int:
     """Behind the first closing bracket a piece further on that leaves nothing open; 0 where there is none."""
     cut = body.find(b"]", start + PIECE_BYTES, stop) + 1
-    opened = body.count(b"[", start, cut) - body.count(b"]", start, cut)
+    opened += body.count(b"[", start, cut) - body.count(b"]", start, cut)
     while cut and opened > 0:  # only where lists are nested deeper than they should be
         following = body.find(b"]", cut, stop) + 1
         opened += body.count(b"[", cut, following) - 1
@@ -128,13 +167,13 @@ def end_of_row(body: bytes | bytearray, start: int, stop: int) -> int:
     return cut
 
 
-def piece_of_numbers(parser: simdjson.Parser, piece: bytes, name: str, kind: Kind, first_row: int) -> Numbers:
+def piece_of_numbers(parser: simdjson.Parser, piece: bytes, name: str, kind: Kind, place: Place) -> Numbers:
     """One piece, fast; or, if anything about it is odd, slowly."""
     try:
         found = fast(parser, piece, kind)
     except (ValueError, TypeError, RuntimeError, OverflowError):
         found = None
-    return found or slow(piece, name, kind, first_row)
+    return found or slow(piece, name, kind, place)
 
 
 def fast(parser: simdjson.Parser, piece: bytes, kind: Kind) -> Numbers | None:
@@ -152,18 +191,18 @@ def fast(parser: simdjson.Parser, piece: bytes, kind: Kind) -> Numbers | None:
     return Numbers(values, counts)
 
 
-def slow(piece: bytes, name: str, kind: Kind, first_row: int) -> Numbers:
+def slow(piece: bytes, name: str, kind: Kind, place: Place) -> Numbers:
     """The same by Python's parser: for a mask of booleans, and to say what is wrong with a piece."""
     try:
         value = json.loads(piece, parse_int=any_integer)
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(f"the body is not application/json: in {name}, {shortened(str(error))}") from None
-    return counted(value, name, kind, first_row)
+    return counted(value, name, kind, place)
 
 
-def counted(value: Any, name: str, kind: Kind, first_row: int = 0) -> Numbers:
+def counted(value: Any, name: str, kind: Kind, place: Place = START) -> Numbers:
     """A list, or list of lists, of Python numbers; raises InvalidJob for the first thing in it that does not belong."""
-    refuse_odd(value, name, kind, first_row)
+    refuse_odd(value, name, kind, place)
     rows = value if value and isinstance(value[0], list) else None
     flat = value if rows is None else [each for row in rows for each in row]
     dtype = np.int64 if kind == "integer" else np.float64
@@ -175,15 +214,16 @@ def any_integer(digits: str) -> float:
     return int(digits) if len(digits) < MOST_DIGITS else math.inf
 
 
-def refuse_odd(value: Any, name: str, kind: Kind, first_row: int) -> None:
+def refuse_odd(value: Any, name: str, kind: Kind, place: Place) -> None:
     """Raise for the first thing that is not what this field holds: all numbers, or all lists of numbers."""
     if not isinstance(value, list):
         raise wrong(name, "", f"expected a list, found {described(value)}")
     lists = bool(value) and isinstance(value[0], list)
-    for i, row in enumerate(value, first_row):
+    for i, row in enumerate(value, place.row):
         if lists and not isinstance(row, list):
             raise wrong(name, f"/{i}", f"expected a list, like the rows before; found {described(row)}")
-        for j, each in enumerate(row) if lists else [(None, row)]:
+        first_column = place.column if i == place.row else 0
+        for j, each in enumerate(row, first_column) if lists else [(None, row)]:
             if not fits(each, kind):
                 raise wrong(name, f"/{i}" if j is None else f"/{i}/{j}", f"expected {EXPECTED[kind]}, found {described(each)}")
 
@@ -209,6 +249,8 @@ def described(value: Any) -> str:
     """A JSON value in words."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, float) and math.isinf(value):
+        return "an infinity, or a number too large for float64"
     return f"the string {shortened(value)}" if isinstance(value, str) else shortened(value)
 
 

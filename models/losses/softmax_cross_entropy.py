@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Gt, Interval
 
 from models.contract import About, Value
-from models.stable import is_zero, softmax, times
+from models.stable import cooled, is_zero, softmax, times
 from models.tensor import Number, Tensor
 
 ABOUT = About(
@@ -35,14 +35,14 @@ def softmax_cross_entropy(
     temperature: Temperature = 1.0,
 ) -> Value:
     """scores, targets [N, C], class_weight [C] -> loss [N] in nats, grad [N, C] = d(sum of loss) / d(scores)."""
-    log_p, log_total, p = softmax(cooled(scores, temperature))
+    shifted, log_total, p = softmax(scores, temperature)
     t = normalized(targets, normalize) * (1.0 - label_smoothing)
     if not is_zero(label_smoothing):
         t = t + smoothed(scores, targets, label_smoothing)
     if class_weight is not None:
         t = t * class_weight
     mass = t.sum(1, keepdim=True)
-    return Value(-times(t, log_p - log_total).sum(1), lambda: cooled(p * mass - t, temperature))
+    return Value(-times(t, shifted - log_total).sum(1), lambda: cooled(p * mass - t, temperature))
 
 
 def sparse(
@@ -56,7 +56,7 @@ def sparse(
     temperature: Temperature = 1.0,
 ) -> Value:
     """The same from labels [N, K], each row's indices, and their weights [N, K], 0 where a row has fewer than K."""
-    shifted, log_total, p = softmax(cooled(scores, temperature))
+    shifted, log_total, p = softmax(scores, temperature)
     t = normalized(label_weights, normalize) * (1.0 - label_smoothing)
     if class_weight is not None:
         t = t * class_weight.take(labels)
@@ -91,8 +91,3 @@ def smoothed(scores: Tensor, labels: Tensor, label_smoothing: Number) -> Tensor:
     here = (scores > -math.inf).type_as(scores)
     labelled = (labels.ne(0.0).sum(1, keepdim=True) > 0).type_as(scores)
     return here * (labelled * (label_smoothing / scores.shape[1]))
-
-
-def cooled(x: Tensor, temperature: Number) -> Tensor:
-    """x / temperature, without a pass over memory for the usual 1."""
-    return x if isinstance(temperature, float) and temperature == 1.0 else x / temperature

@@ -43,7 +43,9 @@ class PyTorch:
             self.run(job)
 
     def to_device(self, array: Array) -> torch.Tensor:
-        """Host array -> tensor, sharing memory on the CPU."""
+        """Host array -> tensor, sharing memory on the CPU wherever torch can: not with what is read-only, or laid out backwards."""
+        if not array.flags.carray or min(array.strides, default=0) < 0:
+            array = array.copy()
         return torch.from_numpy(array).to(self.device)
 
 

@@ -21,7 +21,7 @@ LABELS = frozenset({"labels", "label_weights"})
 NUMBER_OR_ARRAY = frozenset({"pos_weight", "grad_output"})
 ARRAYS = MATRICES | VECTORS | LABELS | NUMBER_OR_ARRAY
 KINDS: dict[str, Kind] = {"labels": "integer", "mask": "flag"}
-MOST_BYTES_BESIDE_ARRAYS = 32 << 20
+MOST_BYTES_BESIDE_ARRAYS = 8 << 20
 SHORT = 4096
 NUMBERS_A_PIECE = 1 << 16
 
@@ -46,8 +46,10 @@ def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
 
 def members(cut: Outline) -> dict[str, Any]:
     """The members of the object that is left when the arrays are cut out."""
+    if len(cut.text) > MOST_BYTES_BESIDE_ARRAYS and cut.text.rstrip().endswith(b"}"):
+        raise InvalidJob(Problem("", f"more than {MOST_BYTES_BESIDE_ARRAYS} bytes of the request are not arrays of numbers"))
     if len(cut.text) > MOST_BYTES_BESIDE_ARRAYS:
-        raise MalformedRequest(f"more than {MOST_BYTES_BESIDE_ARRAYS} bytes of the body are not arrays of numbers")
+        raise MalformedRequest("the body is not application/json: it does not end with a brace")
     try:
         value = json.loads(cut.text.decode("utf-8-sig"), parse_int=any_integer, object_pairs_hook=unique)
     except json.JSONDecodeError as error:

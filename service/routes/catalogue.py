@@ -4,17 +4,19 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from models.catalogue import catalogue, described, find
 from models.contract import MeanOver, Reduction
 from models.errors import InvalidParameters, Problem
-from models.export import EXTRA_INPUTS, file_name, spec
+from models.export import file_name, spec
 from models.graph import DEFAULT_OPSET, OPSETS, FloatType
 from service.documentation import problems
 from service.schema import LossDescription
 
 router = APIRouter(prefix="/losses", tags=["catalogue"])
+
+Name = Annotated[str, Path(description="Name or alias of a loss.", examples=["focal"])]
 
 
 @router.get("", response_model=list[LossDescription])
@@ -24,7 +26,7 @@ async def list_losses() -> list[dict[str, Any]]:
 
 
 @router.get("/{name}", response_model=LossDescription, responses=problems(404))
-async def describe_loss(name: str) -> dict[str, Any]:
+async def describe_loss(name: Name) -> dict[str, Any]:
     """One loss, by name or alias."""
     return described(find(name))
 
@@ -33,20 +35,19 @@ GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The graph.", "content": {"application/onnx": {}}},
     304: {"description": "You have it."},
 }
-QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset", "inputs")
+QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset")
 
 
 @router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422))
 async def export_onnx(
     request: Request,
-    name: str,
+    name: Name,
     graph: Annotated[Literal["loss", "grad"], Query(description="The loss alone, or with its gradient.")] = "grad",
     labels: Annotated[Literal["dense", "sparse"], Query(description="`targets`, or `labels` int64 [N, K] padded with -1.")] = "dense",
     reduction: Reduction = "mean",
     mean_over: MeanOver | None = None,
     dtype: FloatType = "float32",
     opset: Annotated[int, Query(ge=OPSETS[0], le=OPSETS[-1])] = DEFAULT_OPSET,
-    inputs: Annotated[str, Query(description=f"Inputs besides, with commas between: {', '.join(sorted(EXTRA_INPUTS))}.")] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """The loss as an ONNX graph that any ONNX Runtime computes like this service; its parameters are query parameters too."""
@@ -59,7 +60,6 @@ async def export_onnx(
         mean_over=mean_over,
         dtype=dtype,
         opset=opset,
-        inputs=tuple(each.strip() for each in inputs.split(",") if each.strip()),
     )
     content: bytes = await request.state.engine.in_thread(request.state.graphs.get, wanted)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'

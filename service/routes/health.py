@@ -29,3 +29,7 @@ async def ready(request: Request) -> Health:
     if not engine.ready:
         raise NotReady("the service is starting: its runtimes are not warm yet")
     return Health(status="ready", runtimes={name: runtime.device for name, runtime in engine.runtimes.items()})
+
+
+router.head("/live", include_in_schema=False)(live)
+router.head("/ready", include_in_schema=False)(ready)

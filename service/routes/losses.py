@@ -27,6 +27,7 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
     engine: Engine = request.state.engine
     codec, reply = request_codec(request.headers), reply_codec(request.headers)
+    engine.admit()
     body = await read_body(request, request.state.settings.max_body_bytes)
     order = await engine.aside(len(body), codec.decode, body, request.headers, wants_grad)
     result = await engine.run(order.job, order.runtime)

@@ -1,0 +1,186 @@
+"""Jobs run off the event loop, a bounded number at a time; the rest is refused with Retry-After."""
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from models.catalogue import find
+from models.contract import Job, Result
+from models.errors import UnknownRuntime
+from service.app import create_app
+from service.engine import SMALL_BYTES, Engine
+from service.errors import NotReady, Overloaded
+from service.settings import Settings
+from tests.conftest import wait_until_ready
+from tests.service.problems import GOOD, assert_problem
+
+LARGE = {"scores": [[0.5] * 10_000] * 2, "labels": [0, 1]}
+BCE = find("bce")
+
+
+class Waiting:
+    """A runtime that computes when it is told to, and remembers in which threads."""
+
+    name = "pytorch"
+    device = "cpu"
+
+    def __init__(self, *, warm: bool = True, broken: bool = False) -> None:
+        self.may_warm, self.may_run, self.running = threading.Event(), threading.Event(), threading.Semaphore(0)
+        self.threads: list[str] = []
+        self.broken = broken
+        if warm:
+            self.may_warm.set()
+
+    def warm_up(self) -> None:
+        assert self.may_warm.wait(10)
+        if self.broken:
+            raise RuntimeError("no such device")
+
+    def run(self, job: Job) -> Result:
+        self.threads.append(threading.current_thread().name)
+        self.running.release()
+        if job.scores.nbytes > SMALL_BYTES:
+            assert self.may_run.wait(10)
+        return Result(loss=np.float32(1))
+
+
+def settings(jobs: int = 1, queue: int = 0) -> Settings:
+    """Settings for one waiting runtime."""
+    return Settings(_env_file=None, jobs=jobs, queue=queue, runtimes=("pytorch",))  # type: ignore[call-arg]
+
+
+def job(classes: int = 1) -> Job:
+    """A job of one row."""
+    return Job(loss=BCE, scores=np.zeros((1, classes)), targets=np.zeros((1, classes)))
+
+
+def test_small_jobs_run_at_once_and_large_ones_in_a_thread() -> None:
+    runtime = Waiting()
+    runtime.may_run.set()
+
+    async def both() -> None:
+        engine = Engine({"pytorch": runtime}, "pytorch", jobs=1, queue=0)
+        await engine.warm_up()
+        await engine.run(job(), None)
+        await engine.run(job(SMALL_BYTES), "pytorch")
+        engine.close()
+
+    asyncio.run(both())
+    assert [name.startswith("job") for name in runtime.threads] == [False, True]
+
+
+def test_an_engine_that_is_not_warm_or_closed_refuses() -> None:
+    async def refused() -> None:
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
+        with pytest.raises(NotReady):
+            await engine.run(job(), None)
+        await engine.warm_up()
+        await engine.run(job(), None)
+        engine.close()
+        with pytest.raises(NotReady):
+            await engine.run(job(), None)
+
+    asyncio.run(refused())
+
+
+def test_an_unknown_runtime_is_refused_with_those_that_run() -> None:
+    async def refused() -> None:
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
+        await engine.warm_up()
+        with pytest.raises(UnknownRuntime, match="no runtime named 'tpu' here; running: pytorch"):
+            await engine.run(job(), "tpu")
+        engine.close()
+
+    asyncio.run(refused())
+
+
+@pytest.mark.parametrize(("jobs", "queue"), [(1, 0), (1, 2), (2, 1)])
+def test_just_as_many_jobs_are_taken_as_the_settings_say(jobs: int, queue: int) -> None:
+    runtime = Waiting()
+
+    async def overload() -> None:
+        engine = Engine({"pytorch": runtime}, "pytorch", jobs, queue)
+        await engine.warm_up()
+        taken = [asyncio.create_task(engine.run(job(SMALL_BYTES), None)) for _ in range(jobs + queue)]
+        await asyncio.sleep(0.05)
+        assert len(runtime.threads) == jobs
+        with pytest.raises(Overloaded):
+            await engine.run(job(), None)
+        runtime.may_run.set()
+        assert len(await asyncio.gather(*taken)) == jobs + queue
+        await engine.run(job(), None)
+        assert engine.unfinished == 0
+        engine.close()
+
+    asyncio.run(overload())
+
+
+def test_a_job_that_fails_makes_room_again() -> None:
+    class Failing(Waiting):
+        def run(self, job: Job) -> Result:
+            raise ZeroDivisionError
+
+    async def fail() -> None:
+        engine = Engine({"pytorch": Failing()}, "pytorch", jobs=1, queue=0)
+        await engine.warm_up()
+        for classes in (1, SMALL_BYTES, 1):
+            with pytest.raises(ZeroDivisionError):
+                await engine.run(job(classes), None)
+        assert engine.unfinished == 0
+        engine.close()
+
+    asyncio.run(fail())
+
+
+def test_a_full_queue_is_429_with_retry_after_and_the_rest_of_the_service_answers() -> None:
+    runtime = Waiting()
+    with TestClient(create_app(settings(), {"pytorch": runtime})) as client, ThreadPoolExecutor(1) as other:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        first = other.submit(client.post, "/loss", json=LARGE)
+        assert runtime.running.acquire(timeout=5)
+        reply = client.post("/loss", json=GOOD)
+        assert_problem(reply, 429)
+        assert int(reply.headers["retry-after"]) >= 1
+        assert client.get("/health/live").status_code == client.get("/losses").status_code == 200
+        runtime.may_run.set()
+        assert first.result(10).json() == {"loss": 1.0}
+        assert client.post("/loss", json=GOOD).status_code == 200
+
+
+def test_a_service_that_is_not_warm_is_503_with_retry_after() -> None:
+    runtime = Waiting(warm=False)
+    with TestClient(create_app(settings(), {"pytorch": runtime})) as client:
+        for reply in (client.get("/health/ready"), client.post("/grad", json=GOOD), client.post("/loss", json=GOOD)):
+            assert_problem(reply, 503, "starting")
+            assert int(reply.headers["retry-after"]) >= 1
+        assert client.get("/health/live").status_code == 200
+        assert_problem(client.post("/grad", content=b"{"), 503)
+        runtime.may_warm.set()
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        assert client.post("/loss", json=GOOD).status_code == 200
+
+
+def test_a_runtime_that_cannot_warm_up_leaves_the_service_not_ready_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "gradwire")
+    with TestClient(create_app(settings(), {"pytorch": Waiting(broken=True)})) as client:
+        wait_until_ready(lambda: "no such device" in caplog.text)
+        assert_problem(client.get("/health/ready"), 503)
+        assert_problem(client.post("/grad", json=GOOD), 503)
+        assert client.get("/health/live").status_code == 200
+
+
+def test_an_error_of_the_service_itself_is_a_problem_and_not_a_stack_trace(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Waiting):
+        def run(self, job: Job) -> Result:
+            raise ZeroDivisionError("secret")
+
+    with TestClient(create_app(settings(), {"pytorch": Failing()}), raise_server_exceptions=False) as client:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        problem = assert_problem(client.post("/grad", json=GOOD), 500)
+        assert "secret" not in str(problem)
+        assert "secret" in caplog.text
