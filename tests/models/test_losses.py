@@ -1,0 +1,223 @@
+"""Every loss at the values where formulas break, against the oracle; and in the middle, against autograd and finite differences."""
+
+import itertools
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from models.catalogue import catalogue, find
+from models.contract import Dtype, Job, Runtime
+from tests.models.autograd import REFERENCES
+from tests.models.cases import (
+    BATCHES,
+    TOLERANCE,
+    VARIANTS,
+    Array,
+    Batch,
+    Params,
+    assert_close,
+    at_every_edge,
+    by_element,
+    each_dtype,
+    each_label_form,
+    each_loss,
+    each_variant,
+    gradient,
+    job,
+    random_targets,
+    truth,
+)
+from tests.models.exact import exact
+
+WITH_TAILS = [each for each in VARIANTS if by_element(each[0]) and "label_smoothing" not in each[1]]
+SMALLEST_NORMAL = {"float32": float(np.finfo(np.float32).tiny), "float64": float(np.finfo(np.float64).tiny)}
+
+
+def by_autograd(name: str, batch: Batch, params: Params) -> tuple[Array, Array]:
+    """Unreduced loss, and the gradient of its sum, by torch from the independent reference."""
+    besides = {key: torch.tensor(array) for key, array in batch.besides.items()}
+    scores = torch.tensor(batch.scores, requires_grad=True)
+    loss = REFERENCES[name](scores, torch.tensor(batch.targets), **besides, **params)
+    (grad,) = torch.autograd.grad(loss.sum(), scores)
+    return loss.detach().numpy(), grad.numpy()
+
+
+def medium(name: str, seed: int, shape: tuple[int, int] = (64, 40), *, with_everything: bool = True) -> Batch:
+    """A random batch with weights, a mask and scores of -inf."""
+    random = np.random.default_rng(seed)
+    scores, targets = random.normal(0, 3, shape), random_targets(name, shape, random)
+    if not with_everything:
+        return Batch(scores, targets)
+    scores[random.random(shape) < 0.05] = -np.inf
+    targets[np.isneginf(scores)] = 0
+    besides = {"class_weight": random.uniform(0, 2, shape[1]), "mask": random.random(shape) < 0.9}
+    if by_element(name):
+        besides["pos_weight"] = random.uniform(0, 4, shape[1])
+    return Batch(scores, targets, besides)
+
+
+def test_every_loss_of_the_catalogue_has_references_and_cases() -> None:
+    assert set(catalogue()) == set(REFERENCES) == {name for name, _ in VARIANTS}
+    for name, each in catalogue().items():
+        cases = [params for loss, params in VARIANTS if loss == name]
+        for param, about in each.params.model_fields.items():
+            assert any(params.get(param, about.default) != about.default for params in cases), f"{param} of {name} is never varied"
+
+
+@each_dtype
+@each_variant
+def test_agrees_with_the_oracle_at_every_edge(name: str, params: Params, dtype: Dtype, runtime: Runtime) -> None:
+    for (batch, make), form in itertools.product(BATCHES.items(), ["targets", "labels"]):
+        loss, grad = truth(VARIANTS.index((name, params)), batch, dtype)
+        result = runtime.run(job(name, make(name), form, params=params, reduction="none", dtype=dtype))
+        assert result.loss.dtype == gradient(result).dtype == dtype
+        assert_close(result.loss, loss, TOLERANCE[dtype], what=f"loss of {batch} as {form}:")
+        assert_close(gradient(result), grad, TOLERANCE[dtype], what=f"gradient of {batch} as {form}:")
+
+
+@each_dtype
+@pytest.mark.parametrize(("name", "params"), WITH_TAILS)
+def test_an_elements_tails_keep_their_digits_down_to_the_smallest_normal_number(
+    name: str, params: Params, dtype: Dtype, runtime: Runtime
+) -> None:
+    batch = at_every_edge(name)
+    assert (batch.targets[:2] == [[1], [0]]).all()
+    loss, grad = truth(VARIANTS.index((name, params)), "at_every_edge", dtype)
+    result = runtime.run(job(name, batch, params=params, reduction="none", dtype=dtype))
+    assert_close(result.loss[:2], loss[:2], TOLERANCE[dtype], SMALLEST_NORMAL[dtype] / TOLERANCE[dtype])
+    assert_close(gradient(result)[:2], grad[:2], TOLERANCE[dtype], SMALLEST_NORMAL[dtype] / TOLERANCE[dtype])
+
+
+@each_dtype
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "zlpr", "multilabel_soft_margin"])
+def test_a_rows_tails_keep_their_digits_too(name: str, dtype: Dtype, runtime: Runtime) -> None:
+    scores = np.stack([np.zeros(5), np.array([-8.0, -16, -30, -60, -80])], axis=1)
+    batch = Batch(np.concatenate([scores, -scores]), np.tile([[1.0, 0.0]], (10, 1)))
+    batch.targets[5:] = [0, 1]
+    loss, grad = exact(name, batch.scores, batch.targets)
+    result = runtime.run(job(name, batch, reduction="none", dtype=dtype))
+    assert_close(result.loss, loss, TOLERANCE[dtype])
+    assert_close(gradient(result)[:5, 1], grad[:5, 1], TOLERANCE[dtype], 1e-40)  # the class that nothing pulls at but its own tail
+
+
+@each_dtype
+def test_a_nearly_perfect_row_keeps_the_digits_of_its_small_zlpr(dtype: Dtype, runtime: Runtime) -> None:
+    scores = np.array([[far, -far, -far - 1] for far in (10.0, 20.0, 40.0, 80.0)])
+    batch = Batch(scores, np.tile([[1.0, 0.0, 0.0]], (4, 1)))
+    loss, grad = exact("zlpr", batch.scores, batch.targets)
+    result = runtime.run(job("zlpr", batch, reduction="none", dtype=dtype))
+    assert_close(result.loss, loss, TOLERANCE[dtype], 1e-37)
+    assert_close(gradient(result), grad, TOLERANCE[dtype], 1e-37)
+
+
+@each_label_form
+@each_variant
+def test_agrees_with_autograd_on_random_batches(name: str, params: Params, form: str, runtime: Runtime) -> None:
+    for seed, with_everything in ((0, True), (1, False)):
+        batch = medium(name, seed, with_everything=with_everything)
+        loss, grad = by_autograd(name, batch, params)
+        result = runtime.run(job(name, batch, form, params=params, reduction="none"))
+        assert_close(result.loss, loss, 1e-10)
+        assert_close(gradient(result), grad, 1e-10)
+
+
+class OfRuntime(torch.autograd.Function):
+    """A runtime's loss and gradient as one differentiable torch function."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, runtime: Runtime, options: dict[str, Any]) -> torch.Tensor:
+        ctx.save_for_backward(scores)
+        ctx.runtime, ctx.options = runtime, options
+        return torch.tensor(runtime.run(Job(scores=scores.detach().numpy(), wants_grad=False, **options)).loss)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (scores,) = ctx.saved_tensors
+        grad_output = upstream[0].detach().numpy().copy()
+        result = ctx.runtime.run(Job(scores=scores.detach().numpy(), grad_output=grad_output, **ctx.options))
+        return torch.tensor(gradient(result)), None, None
+
+
+@each_label_form
+@pytest.mark.parametrize(("name", "params"), [each for each in VARIANTS if not each[1].get("detach_weight")])
+def test_the_gradient_is_the_derivative_that_gradcheck_finds(name: str, params: Params, form: str, runtime: Runtime) -> None:
+    batch = medium(name, 5, (2, 4), with_everything=False)
+    given = job(name, batch, form)
+    options = {"loss": given.loss, "params": params, "reduction": "none", "dtype": "float64", form: getattr(given, form)}
+    scores = torch.tensor(batch.scores, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: cast(torch.Tensor, OfRuntime.apply(x, runtime, options)), scores, rtol=1e-5, atol=1e-8)
+
+
+@each_loss
+def test_both_forms_of_the_same_labels_give_the_same_numbers(name: str, runtime: Runtime) -> None:
+    for seed in range(3):
+        batch = medium(name, seed, (5, 7))
+        dense, sparse = (runtime.run(job(name, batch, form)) for form in ("targets", "labels"))
+        assert_close(dense.loss, sparse.loss, 1e-14)
+        assert_close(gradient(dense), gradient(sparse), 1e-14)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 10.0])
+@each_dtype
+def test_a_temperature_costs_no_digits_of_large_scores(temperature: float, dtype: Dtype, runtime: Runtime) -> None:
+    scores = (np.array([[10000.0, 9999.9], [9999.95, 10000.0], [-10000.0, -10000.07]])).astype(dtype)
+    targets = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]])
+    loss, grad = exact("softmax_cross_entropy", scores, targets, temperature=temperature)
+    params = {"temperature": temperature}
+    result = runtime.run(job("softmax_cross_entropy", Batch(scores, targets), params=params, reduction="none", dtype=dtype))
+    assert_close(result.loss, loss, TOLERANCE[dtype])
+    assert_close(gradient(result), grad, TOLERANCE[dtype])
+
+
+def test_a_pair_of_the_margin_at_its_kink_has_no_gradient(runtime: Runtime) -> None:
+    scores, targets = np.array([[1.0, 0.0, 0.5], [0.0, -1.0, -1.0]]), np.array([[1.0, 0, 0], [1.0, 0, 0]])
+    result = runtime.run(job("multilabel_margin", Batch(scores, targets), reduction="none"))
+    np.testing.assert_array_equal(result.loss, [0.5 / 3, 0])
+    np.testing.assert_array_equal(gradient(result), np.array([[-1, 0, 1], [0, 0, 0]]) / 3)
+
+
+@pytest.mark.parametrize(
+    ("params", "target", "loss"),
+    [
+        ({"clip": 0.5, "gamma_neg": 0.0}, 0.0, 0.0),  # σ = clip
+        ({"clip": 0.5, "gamma_neg": 1.0}, 0.0, 0.0),
+        ({"eps": 0.5, "gamma_pos": 0.0}, 1.0, np.log(2)),  # σ = eps
+        ({"eps": 0.5, "clip": 0.0, "gamma_neg": 0.0}, 0.0, np.log(2)),  # 1 − m = eps
+    ],
+)
+def test_an_asymmetric_loss_on_a_kink_has_no_gradient(params: Params, target: float, loss: float, runtime: Runtime) -> None:
+    result = runtime.run(job("asymmetric", Batch(np.zeros((1, 1)), np.full((1, 1), target)), params=params, reduction="none"))
+    assert_close(result.loss, np.full((1, 1), loss), 1e-15)
+    assert gradient(result) == 0
+
+
+def test_the_margin_of_a_row_of_ties_counts_every_pair(runtime: Runtime) -> None:
+    targets = np.array([[1.0, 0, 1, 0, 0], [0, 1, 0, 1, 1]])
+    loss, grad = exact("multilabel_margin", np.zeros((2, 5)), targets)
+    result = runtime.run(job("multilabel_margin", Batch(np.zeros((2, 5)), targets), reduction="none"))
+    assert_close(result.loss, loss, 1e-14)
+    assert_close(gradient(result), grad, 1e-14)
+
+
+def test_the_margin_of_a_row_with_many_positives_forms_no_pairs(runtime: Runtime) -> None:
+    random = np.random.default_rng(0)
+    classes = 20_000  # 10^8 pairs a row: 400 MB, if they were formed
+    scores, targets = random.normal(0, 1, (2, classes)), (random.random((2, classes)) < 0.5).astype(np.float64)
+    result = runtime.run(Job(loss=find("multilabel_margin"), scores=scores, targets=targets, reduction="none", dtype="float64"))
+    for row in range(2):
+        positives, negatives = scores[row, targets[row] == 1], scores[row, targets[row] == 0]
+        ordered = np.sort(negatives)
+        beyond = len(ordered) - np.searchsorted(ordered, positives - 1, side="right")  # active negatives of each positive
+        tails = np.concatenate([np.cumsum(ordered[::-1])[::-1], [0]])
+        assert_close(result.loss[row], (beyond * (1 - positives) + tails[len(ordered) - beyond]).sum() / classes, 1e-10)
+        assert_close(gradient(result)[row, targets[row] == 1], -beyond / classes, 1e-10)
+
+
+def test_a_row_without_labels_has_no_softmax_loss_smoothed_or_not(runtime: Runtime) -> None:
+    batch = Batch(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [0.0, 1.0]]))
+    for form in ("targets", "labels"):
+        result = runtime.run(job("softmax_cross_entropy", batch, form, params={"label_smoothing": 0.5}, reduction="none"))
+        assert result.loss[0] == 0 and (gradient(result)[0] == 0).all()
+        assert result.loss[1] > 0 and (gradient(result)[1] != 0).all()

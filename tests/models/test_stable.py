@@ -1,0 +1,52 @@
+"""The pieces that equations share, at every edge, against 60 digits."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from mpmath import exp, log, mp, mpf  # type: ignore[import-untyped]
+
+from models.stable import is_zero, log_of, logistic, softmax, softplus, times
+from tests.models.cases import VALUES, assert_close
+
+X = torch.tensor(VALUES)
+SMALLEST = float(np.finfo(np.float64).tiny)
+
+
+def digits(formula: str) -> np.ndarray:
+    """A formula of x in enough digits for 1 + e^-745, as doubles."""
+    with mp.workdps(800):
+        return np.array([float(eval(formula, {"exp": exp, "log": log, "x": mpf(float(x))})) for x in VALUES])
+
+
+def test_both_sides_of_the_logistic_keep_their_tails() -> None:
+    sigma, q = logistic(X)
+    assert_close(sigma.numpy(), digits("1 / (1 + exp(-x))"), 1e-15, SMALLEST * 1e15)
+    assert_close(q.numpy(), digits("1 / (1 + exp(x))"), 1e-15, SMALLEST * 1e15)
+
+
+def test_softplus_has_no_cut_off() -> None:
+    assert_close(softplus(X).numpy(), digits("log(1 + exp(x))"), 1e-15, SMALLEST * 1e15)
+
+
+def test_softmax_of_large_scores_and_of_rows_of_minus_infinity() -> None:
+    inf = math.inf
+    shifted, log_total, p = softmax(torch.tensor([[1e4, 1e4, -1e4], [-inf, 0.0, 0.0], [-inf, -inf, -inf], [-1e4, -1e4, -inf]]))
+    np.testing.assert_array_equal(p, [[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 0], [0.5, 0.5, 0]])
+    np.testing.assert_allclose((shifted - log_total)[[0, 1, 3], [0, 1, 0]], [-math.log(2)] * 3, rtol=1e-7)
+    assert not log_total.isnan().any()
+
+
+def test_a_weight_of_zero_silences_an_infinity() -> None:
+    found = times(torch.tensor([0.0, 2.0, -0.0]), torch.tensor([-math.inf, 3.0, math.inf]))
+    assert found.tolist() == [0, 6, 0]
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1.0, 0.0), (math.e, 1.0), (0.0, -math.inf)])
+def test_the_logarithm_of_a_parameter(value: float, expected: float) -> None:
+    assert log_of(value) == expected
+
+
+def test_only_the_plain_number_zero_is_zero() -> None:
+    assert is_zero(0.0) and is_zero(-0.0) and not is_zero(1e-300) and not is_zero(torch.tensor(0.0))
