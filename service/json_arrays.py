@@ -1,7 +1,7 @@
-"""The number arrays of a JSON object, straight from its text to numpy: no number becomes a Python object on the way.
+"""A number array, straight from its text to numpy: no number becomes a Python object on the way.
 
-`outline` cuts the arrays out of the text, so that what is left is small; `numbers` reads one array, a piece of about a megabyte at a
-time, because the parser holds the interpreter's lock while it works and other requests should not notice. simdjson flattens nested and
+`numbers` reads one array, a piece of about a megabyte at a time, because the parser holds the interpreter's lock while it works and
+other requests should not notice. simdjson flattens nested and
 ragged lists silently, so every piece is counted: the brackets, the rows and the numbers in each must agree. Only where they do not is
 a piece read again, slowly, to say what is wrong and where.
 """
@@ -9,7 +9,6 @@ a piece read again, slowly, to say what is wrong and where.
 import json
 import math
 import re
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -24,22 +23,9 @@ from service.errors import MalformedRequest
 Kind = Literal["number", "integer", "flag"]
 PIECE_BYTES = 1 << 20
 LONG_ROW_BYTES = 4 << 20  # a longer row is read in parts
-LONGEST_STRING_BYTES = 1 << 20
-MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
 MOST_DIGITS = 4000  # of an integer, where something is wrong; Python refuses longer ones
-STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: no memory for a way back that there is not
-OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
 COMMA = re.compile(rb"(?<=[\w\]])[ \t\r\n]*,[ \t\r\n]*(?=[-\w\[])")  # between two numbers, or lists
-MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
-
-
-@dataclass(frozen=True)
-class Outline:
-    """The text without its arrays, each replaced by a string that `mark` gives; and where they stood."""
-
-    text: bytes
-    spans: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -58,49 +44,6 @@ class Place(NamedTuple):
 
 
 START = Place(0, 0)
-
-
-def outline(body: bytes | bytearray) -> Outline:
-    """Cut out the values of the outermost object that are arrays without strings or objects in them."""
-    pieces: list[bytes] = []
-    spans: dict[str, tuple[int, int]] = {}
-    kept_to = 0
-    for start in array_starts(body):
-        quote = body.find(b'"', start)
-        stop = quote if quote >= 0 else len(body)
-        brace = body.find(b"}", start, stop)
-        end = body.rfind(b"]", start, brace if brace >= 0 else stop) + 1
-        if end <= start or body.count(b"[", start, end) != body.count(b"]", start, end) or body.find(b"{", start, end) >= 0:
-            continue
-        mark = f"{MARK}{len(spans)}"
-        spans[mark] = (start, end)
-        pieces += [bytes(body[kept_to:start]), f'"{mark}"'.encode()]
-        kept_to = end
-    return Outline(b"".join([*pieces, bytes(body[kept_to:])]), spans)
-
-
-def byte_offset(cut: Outline, position: int) -> int:
-    """Where in the whole text a position in what is left of it lies."""
-    for mark, (start, end) in cut.spans.items():
-        if position > start:
-            position += end - start - len(f'"{mark}"')
-    return position
-
-
-def array_starts(body: bytes | bytearray) -> Iterator[int]:
-    """Where an array follows a key of the outermost object."""
-    position, braces, brackets = 0, 0, 0
-    for _ in range(MOST_STRINGS):
-        quote = body.find(b'"', position)
-        string = STRING.match(body, quote, quote + LONGEST_STRING_BYTES) if quote >= 0 else None
-        if string is None:
-            return
-        braces += body.count(b"{", position, quote) - body.count(b"}", position, quote)
-        brackets += body.count(b"[", position, quote) - body.count(b"]", position, quote)
-        position = string.end()
-        opens = OPENS_ARRAY.match(body, position)
-        if opens is not None and (braces, brackets) == (1, 0):
-            yield opens.end()
 
 
 def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind = "number") -> Numbers:

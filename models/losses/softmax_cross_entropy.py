@@ -21,8 +21,6 @@ ABOUT = About(
 )
 
 Normalize = Literal["count", "sum", "none"]
-Smoothing = Annotated[float, Interval(ge=0, le=1)]
-Temperature = Annotated[float, Gt(0)]
 
 
 def softmax_cross_entropy(
@@ -31,8 +29,8 @@ def softmax_cross_entropy(
     class_weight: Tensor | None = None,
     *,
     normalize: Normalize = "count",
-    label_smoothing: Smoothing = 0.0,
-    temperature: Temperature = 1.0,
+    label_smoothing: Annotated[float, Interval(ge=0, le=1)] = 0.0,
+    temperature: Annotated[float, Gt(0)] = 1.0,
 ) -> Value:
     """scores, targets [N, C], class_weight [C] -> loss [N] in nats, grad [N, C] = d(sum of loss) / d(scores)."""
     shifted, log_total, p = softmax(scores, temperature)
@@ -51,9 +49,9 @@ def sparse(
     label_weights: Tensor,
     class_weight: Tensor | None = None,
     *,
-    normalize: Normalize = "count",
-    label_smoothing: Smoothing = 0.0,
-    temperature: Temperature = 1.0,
+    normalize: Normalize,
+    label_smoothing: Number,
+    temperature: Number,
 ) -> Value:
     """The same from labels [N, K], each row's indices, and their weights [N, K], 0 where a row has fewer than K."""
     shifted, log_total, p = softmax(scores, temperature)

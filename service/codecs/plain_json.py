@@ -13,7 +13,8 @@ from models.errors import InvalidJob, InvalidTargets, Problem, shortened
 from models.labels import Labels
 from service.codec import Codec
 from service.errors import MalformedRequest
-from service.json_arrays import Kind, Numbers, Outline, any_integer, byte_offset, counted, described, fits, numbers, outline, wrong
+from service.json_arrays import Kind, Numbers, any_integer, counted, described, fits, numbers, wrong
+from service.json_outline import Outline, byte_offset, outline
 
 MATRICES = frozenset({"scores", "targets", "mask", "element_weight"})
 VECTORS = frozenset({"class_weight", "sample_weight"})

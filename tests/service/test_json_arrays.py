@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from models.errors import InvalidJob
 from service import json_arrays
 from service.errors import MalformedRequest
-from service.json_arrays import Kind, Numbers, numbers, outline
+from service.json_arrays import Kind, Numbers, numbers
+from service.json_outline import outline
 
 WHOLE = 1 << 20
 PIECES = [1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 21, WHOLE]
