@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from models import checks
 from models import labels as sparse
 from models.checks import Array
-from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, few_unknown, problem
+from models.errors import InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, few_unknown, problem, shortened
 from models.labels import Labels
 from models.tensor import Tensor
 
@@ -167,14 +167,13 @@ class Job:
         if self.masked:
             masked = np.isneginf(self.scores) & (targets != 0)
             checks.none_of(masked, targets, "/targets", "0, for the score is -inf: the class is masked", InvalidTargets)
-        if self.loss.undefined_rows is not None:
-            wrong, why = self.loss.undefined_rows((targets != 0).sum(1), targets.sum(1, dtype=np.float64), **self.params)
-            if wrong.any():
-                raise InvalidTargets(Problem(f"/targets/{int(wrong.argmax())}", why))
+        self._defined("targets", (targets != 0).sum(1), targets.sum(1, dtype=np.float64), np.abs(targets).sum(1, dtype=np.float64))
 
     def _labels(self, labels: Labels) -> None:
         if self.targets is not None:
             raise InvalidTargets(Problem("/labels", "both targets and labels are given; one of them is needed"))
+        if self.ignore_index is not None and (isinstance(self.ignore_index, bool) or not isinstance(self.ignore_index, int)):
+            raise InvalidTargets(Problem("/ignore_index", f"found {shortened(self.ignore_index)}; expected an integer"))
         rows, classes = self.shape
         labels = sparse.weighed(sparse.well_formed(labels, rows), self.dtype)
         labels, kept = sparse.without_ignored(labels, self.ignore_index)
@@ -187,12 +186,18 @@ class Job:
         if self.masked:
             masked = np.isneginf(self.scores[labels.rows, labels.indices]) & (weights != 0)
             labels.refuse(masked, "class {} is masked: its score is -inf")
-        if self.loss.undefined_rows is not None:
-            counted = np.bincount(labels.rows, weights != 0, rows)
-            wrong, why = self.loss.undefined_rows(counted, np.bincount(labels.rows, weights, rows), **self.params)
-            if wrong.any():
-                raise InvalidTargets(Problem(f"/labels/{int(wrong.argmax())}", why))
+        totals = (np.bincount(labels.rows, each, rows) for each in (weights != 0, weights, np.abs(weights)))
+        self._defined("labels", *totals)
         self._set(labels=labels, kept=kept)
+
+    def _defined(self, name: str, counts: Array, sums: Array, magnitudes: Array) -> None:
+        """Every row has a value, by the number of its labels, their sum, and the sum of their magnitudes."""
+        if self.loss.undefined_rows is None:
+            return
+        rounding = counts * np.finfo(self.dtype).eps * magnitudes
+        wrong, why = self.loss.undefined_rows(counts, sums, rounding, **self.params)
+        if wrong.any():
+            raise InvalidTargets(Problem(f"/{name}/{int(wrong.argmax())}", why))
 
     def _grad_output(self) -> None:
         if self.grad_output is None:

@@ -51,6 +51,8 @@ def well_formed(labels: Labels, rows: int) -> Labels:
         raise InvalidTargets(Problem("/labels", f"has {len(offsets) - 1} rows; scores has {rows}"))
     if offsets[0] != 0 or offsets[-1] != len(indices) or (np.diff(offsets) < 0).any():
         raise InvalidTargets(Problem("/label_offsets", f"must rise from 0 to the number of labels, {len(indices)}"))
+    if labels.flat and (np.diff(offsets) != 1).any():
+        raise InvalidTargets(Problem("/labels", "single labels are one a row"))
     return replace(labels, indices=indices, offsets=offsets)
 
 

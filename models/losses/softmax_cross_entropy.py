@@ -70,9 +70,9 @@ def sparse(
     return Value(loss, lambda: cooled((p * total - rest).scatter_add(1, labels, -t), temperature))
 
 
-def undefined_rows(counts: Any, sums: Any, *, normalize: Normalize, **_: object) -> tuple[Any, str]:
-    """Number of labels and their sum, [N] each -> [N] True where the loss has no value, and why."""
-    return (counts > 0) & (sums == 0) & (normalize == "sum"), "the labels add up to 0: normalize 'sum' cannot divide by it"
+def undefined_rows(counts: Any, sums: Any, rounding: Any, *, normalize: Normalize, **_: object) -> tuple[Any, str]:
+    """Number of labels, their sum and what it may be off by, [N] each -> [N] True where the loss has no value, and why."""
+    return (counts > 0) & (abs(sums) <= rounding) & (normalize == "sum"), "the labels add up to 0: normalize 'sum' cannot divide by it"
 
 
 def normalized(labels: Tensor, normalize: Normalize) -> Tensor:

@@ -1,5 +1,6 @@
 """ONNX Runtime runs the exported graphs, loss and gradient; nothing here needs PyTorch."""
 
+import contextlib
 import functools
 import os
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 os.putenv("ORT_DISABLE_TELEMETRY", "1")  # before the import: onnxruntime 1.29 and later report to their maker by default
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from models.contract import Job, Result
 from models.export import Graphs
@@ -26,7 +28,8 @@ class OnnxRuntime:
 
     def __init__(self, graphs: Graphs, device: str = "cpu", threads: int = 1, sessions: int = 256) -> None:
         self.device, self.graphs = device, graphs
-        onnxruntime.set_global_thread_pool_sizes(threads, 1)  # one pool for all sessions, of which there may be hundreds
+        with contextlib.suppress(Fail):  # one pool for all sessions of a process: the first runtime has made it
+            onnxruntime.set_global_thread_pool_sizes(threads, 1)
         self.session = functools.lru_cache(sessions)(self._session)
 
     def run(self, job: Job) -> Result:

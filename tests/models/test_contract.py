@@ -27,6 +27,10 @@ def with_one(array: Any, place: tuple[int, ...], value: float) -> Any:
     return changed
 
 
+NEARLY_NOTHING = {"loss": "softmax", "targets": [[0.1, 0.2, -0.3]] * 2, "params": {"normalize": "sum"}, "dtype": "float64"}
+TWO_SINGLE_LABELS = Labels(indices=np.array([0, 1, 2]), offsets=np.array([0, 2, 3]), flat=True)
+
+
 def weighted(*weights: float) -> Labels:
     """Row 0 has the classes 0 and 2, row 1 the class 1."""
     return Labels(indices=np.array([0, 2, 1]), offsets=np.array([0, 2, 3]), weights=np.array(weights))
@@ -176,6 +180,9 @@ REFUSED: list[tuple[str, dict[str, Any], type[InvalidJob], str, str]] = [
     ("a gradient from above too large", {"grad_output": 1e40}, NumericOverflow, "/grad_output", "1e+40"),
     ("a parameter too large", {"params": {"gamma": 1e39}, "loss": "focal"}, NumericOverflow, "/params/gamma", "1e+39 does not fit float32"),
     ("a parameter that would be 0", {"params": {"temperature": 1e-50}, "loss": "softmax"}, NumericOverflow, "/params/temperature", "1e-50"),
+    ("labels that all but cancel", NEARLY_NOTHING, InvalidTargets, "/targets/0", "add up to 0"),
+    ("two single labels in a row", {"labels": TWO_SINGLE_LABELS}, InvalidTargets, "/labels", "one a row"),
+    ("a fraction to ignore", {"labels": weighted(1, 1, 1), "ignore_index": 1.5}, InvalidTargets, "/ignore_index", "expected an integer"),
     ("a label weight too large", {"labels": weighted(1, 1, 1e39)}, NumericOverflow, "/label_weights/1/0", "1e+39"),
 ]  # fmt: skip
 
@@ -261,21 +268,21 @@ def memory(shape: tuple[int, int], form: str) -> Any:
     return forms[form]()
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (1, 4), (3, 1), (1, 1)])
 @pytest.mark.parametrize(
     "form", ["fortran", "rows reversed", "classes reversed", "every other", "broadcast", "read only", "big endian", "unaligned", "half"]
 )
 @pytest.mark.usefixtures("every_warning_of_torch")
-def test_arrays_may_lie_in_memory_in_any_way(form: str, shape: tuple[int, int], runtime: Runtime) -> None:
-    scores = memory(shape, form)
-    there = (memory(shape, "rows reversed") > 1).astype(scores.dtype)
-    weight = memory((1, shape[0]), form)[0]
-    strange = {"scores": scores, "targets": there, "mask": scores > 0, "sample_weight": weight, "element_weight": scores}
-    plain = {name: np.array(array.tolist(), ndmin=array.ndim) for name, array in strange.items()}
-    found, expected = (runtime.run(Job(loss=find("focal"), **each, reduction="none")) for each in (strange, plain))
-    assert found.loss.tobytes() == expected.loss.tobytes()
-    assert found.grad is not None and expected.grad is not None
-    assert found.grad.tobytes() == expected.grad.tobytes()
+def test_arrays_may_lie_in_memory_in_any_way(form: str, runtime: Runtime) -> None:
+    for shape in ((3, 4), (1, 4), (3, 1), (1, 1)):
+        scores = memory(shape, form)
+        there = (memory(shape, "rows reversed") > 1).astype(scores.dtype)
+        weight = memory((1, shape[0]), form)[0]
+        strange = {"scores": scores, "targets": there, "mask": scores > 0, "sample_weight": weight, "element_weight": scores}
+        plain = {name: np.array(array.tolist(), ndmin=array.ndim) for name, array in strange.items()}
+        found, expected = (runtime.run(Job(loss=find("focal"), **each, reduction="none")) for each in (strange, plain))
+        assert found.loss.tobytes() == expected.loss.tobytes(), shape
+        assert found.grad is not None and expected.grad is not None
+        assert found.grad.tobytes() == expected.grad.tobytes(), shape
 
 
 @each_loss

@@ -182,8 +182,7 @@ def by_torch(indices: list[int], ignore_index: int, **options: Any) -> tuple[Arr
 
 @pytest.mark.parametrize("ignore_index", [-100, 2, -1])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
-@pytest.mark.parametrize("weight", [None, WEIGHT])
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("weight", "reduction"), [(None, "mean"), (WEIGHT, "mean"), (WEIGHT, "sum")], ids=["plain", "mean", "sum"])
 def test_single_labels_give_what_torch_gives(
     weight: Array | None, ignore_index: int, label_smoothing: float, reduction: str, runtime: Runtime
 ) -> None:
