@@ -30,10 +30,10 @@ class MalformedRequest(RequestError):
 class UnsupportedMediaType(RequestError):
     """The type or encoding of the request is not known."""
 
-    def __init__(self, found: str, known: list[str]) -> None:
+    def __init__(self, found: str, known: list[str], header: str = "Accept-Post") -> None:
         hint = "; curl -d alone sends a form: add -H 'Content-Type: application/json'" if FORM in found else ""
         super().__init__(f"cannot read {found}; known: {', '.join(known)}{hint}")
-        self.headers = {"Accept-Post": ", ".join(known)}
+        self.headers = {header: ", ".join(known)}
 
 
 class NotAcceptable(RequestError):

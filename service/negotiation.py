@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from models.errors import shortened
 from service.codec import Codec
 from service.codecs import plain_json
+from service.compression import CODINGS
 from service.errors import NotAcceptable, UnsupportedMediaType
 
 CODECS = {codec.media_type: codec for codec in (plain_json.CODEC,)}
@@ -11,14 +13,19 @@ DEFAULT = plain_json.CODEC
 
 
 def request_codec(headers: Mapping[str, str]) -> Codec:
-    """The codec of Content-Type, JSON where there is none. Raises UnsupportedMediaType, also for a compressed body."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise UnsupportedMediaType(f"a body with Content-Encoding {encoding!r}", list(CODECS))
+    """The codec of Content-Type, JSON where there is none. Raises UnsupportedMediaType."""
     media_type = essence(headers.get("content-type", ""))
     if media_type and media_type not in CODECS:
         raise UnsupportedMediaType(repr(media_type), list(CODECS))
     return CODECS.get(media_type, DEFAULT)
+
+
+def request_coding(headers: Mapping[str, str]) -> str:
+    """How the body is compressed. Raises UnsupportedMediaType."""
+    coding = (headers.get("content-encoding") or "identity").strip().lower()
+    if coding not in CODINGS:
+        raise UnsupportedMediaType(f"a body with Content-Encoding {shortened(coding)}", list(CODINGS), "Accept-Encoding")
+    return coding
 
 
 def reply_codec(headers: Mapping[str, str]) -> Codec:

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from service.body import read_body
+from service.compression import unpacked
 from service.documentation import GRAD, LOSS
 from service.engine import Engine
-from service.negotiation import reply_codec, request_codec
+from service.negotiation import reply_codec, request_codec, request_coding
 from service.reply import Reply
 
 router = APIRouter(tags=["losses"])
@@ -27,8 +28,10 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
     engine: Engine = request.state.engine
     codec, reply = request_codec(request.headers), reply_codec(request.headers)
+    coding, limit = request_coding(request.headers), request.state.settings.max_body_bytes
     engine.admit()
-    body = await read_body(request, request.state.settings.max_body_bytes)
+    packed = await read_body(request, limit)
+    body = packed if coding == "identity" else await engine.in_thread(unpacked, packed, coding, limit)
     order = await engine.aside(len(body), codec.decode, body, request.headers, wants_grad)
     result = await engine.run(order.job, order.runtime)
     return Reply(await engine.aside(result.nbytes, reply.encode, result))

@@ -1,0 +1,56 @@
+"""Compressed request bodies: gzip and deflate, never unpacked beyond the limit."""
+
+import zlib
+
+from service.errors import BodyTooLarge, MalformedRequest
+
+SLICE_BYTES = 1 << 16  # packed; zlib copies what it has not used
+PIECE_BYTES = 1 << 20  # unpacked
+GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+CODINGS = ("gzip", "x-gzip", "deflate", "identity")
+
+
+def unpacked(body: bytearray, coding: str, limit: int) -> bytearray:
+    """The body before it was compressed.
+
+    Raises BodyTooLarge as soon as there is more of it than the limit, MalformedRequest where it is not what it says, or not whole.
+    """
+    try:
+        return members(memoryview(body), GZIP if coding != "deflate" else deflate_form(body), limit)
+    except zlib.error as error:
+        raise MalformedRequest(f"the body is not {coding}: {error}") from None
+
+
+def deflate_form(body: bytearray) -> int:
+    """HTTP's deflate has zlib's header (RFC 9110, 8.4.1.2); some clients leave it out."""
+    has_header = len(body) >= 2 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
+    return ZLIB if has_header else RAW
+
+
+def members(packed: memoryview, form: int, limit: int) -> bytearray:
+    """Everything that is packed, one member after another: a gzip body may have several."""
+    body = bytearray()
+    member = zlib.decompressobj(form)
+    for start in range(0, len(packed), SLICE_BYTES):
+        rest: bytes | memoryview = packed[start : start + SLICE_BYTES]
+        while len(rest):
+            if member.eof and form != GZIP:
+                raise MalformedRequest("the compressed body goes on behind its end")
+            member = zlib.decompressobj(form) if member.eof else member
+            rest = unpack_into(body, member, rest, limit)
+    if not member.eof:
+        raise MalformedRequest("the compressed body is not whole")
+    return body
+
+
+def unpack_into(body: bytearray, member: "zlib._Decompress", data: bytes | memoryview, limit: int) -> bytes:
+    """Add what the data unpacks to; returns what of it lies behind the member's end."""
+    while True:
+        room = min(PIECE_BYTES, limit + 1 - len(body))
+        piece = member.decompress(data, room)
+        body += piece
+        if len(body) > limit:
+            raise BodyTooLarge(limit)
+        data = member.unconsumed_tail
+        if member.eof or (not data and len(piece) < room):
+            return member.unused_data
