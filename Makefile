@@ -32,7 +32,7 @@ $(VENV)/.pip:
 
 # Installing exports the ONNX graphs, so that no request waits for one.
 $(VENV)/.service: $(VENV)/.pip pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable .
 	$(BIN)/python -m models.export
 	touch $@
 
