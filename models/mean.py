@@ -37,12 +37,13 @@ def counted(plan: Plan, weight: Tensor | None, valid: Tensor | None, tensors: Te
 
 
 def label_weight(tensors: Tensors) -> Tensor:
-    """[N], the mean class weight of a row's labels; 0 for a row without labels."""
+    """[N], the mean class weight of a row's labels; 1 for a row without labels, which has no class to be weighed by."""
     labels = tensors["label_weights" if "labels" in tensors else "targets"]
     there = labels.ne(0.0).type_as(labels)
     weight = tensors["class_weight"].take(tensors["labels"]) if "labels" in tensors else tensors["class_weight"]
     count = there.sum(1)
-    return (there * weight).sum(1) / count.where(count > 0.0, 1.0)
+    labelled = count > 0.0
+    return ((there * weight).sum(1) / count.where(labelled, 1.0)).where(labelled, 1.0)
 
 
 def single_label_weight(tensors: Tensors) -> Tensor:

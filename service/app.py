@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -55,9 +56,13 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(Exception, answer_bug)
     app.add_api_route("/", to_documentation, include_in_schema=False)
-    document = app.openapi
-    app.openapi = lambda: with_schemas(document())  # type: ignore[method-assign]
+    app.openapi = functools.cache(functools.partial(documented, app.openapi))  # type: ignore[method-assign]
     return app
+
+
+def documented(document: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI document, complete."""
+    return with_schemas(document())
 
 
 async def to_documentation() -> Response:
@@ -87,7 +92,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if error.status_code == 404:
         path = request.url.path
-        detail = f"no such path {shortened(path)}{did_you_mean(path, request.app.openapi()['paths'])}"
+        detail = f"no such path {shortened(path)}{did_you_mean(path, ['/docs', '/openapi.json', *request.app.openapi()['paths']])}"
     elif error.status_code == 405:
         detail = f"{request.method} is not a method of {request.url.path}; allowed: {(error.headers or {}).get('Allow', '')}"
     return ProblemReply(error.status_code, detail, headers=error.headers)
@@ -96,7 +101,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
 async def answer_invalid_query(request: Request, error: Exception) -> Response:
     """A query parameter that is wrong."""
     assert isinstance(error, RequestValidationError)
-    found = [Problem(f"/{each['loc'][-1]}", f"{each['msg']}; found {each['input']!r}") for each in error.errors()]
+    found = [Problem(f"/{each['loc'][-1]}", f"{each['msg']}; found {shortened(each['input'])}") for each in error.errors()]
     return ProblemReply(422, "; ".join(f"{each.pointer}: {each.detail}" for each in found), found)
 
 

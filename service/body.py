@@ -1,8 +1,12 @@
 """The request body: read into one buffer, and refused before it is read whole if it is too large."""
 
+import asyncio
+
 from starlette.requests import Request
 
-from service.errors import BodyTooLarge, MalformedRequest
+from service.errors import BodyTooLarge, MalformedRequest, StalledRequest
+
+PATIENCE_S = 30  # without a byte of a body that is not whole
 
 
 async def read_body(request: Request, limit: int) -> bytearray:
@@ -11,10 +15,16 @@ async def read_body(request: Request, limit: int) -> bytearray:
     if announced > limit:
         raise BodyTooLarge(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        if len(body) + len(chunk) > limit:
-            raise BodyTooLarge(limit)
-        body += chunk
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(PATIENCE_S) as patience:
+            async for chunk in request.stream():
+                patience.reschedule(loop.time() + PATIENCE_S)
+                if len(body) + len(chunk) > limit:
+                    raise BodyTooLarge(limit)
+                body += chunk
+    except TimeoutError:
+        raise StalledRequest(PATIENCE_S) from None
     if not body:
         raise MalformedRequest("the body is empty; expected a JSON object with at least scores, and targets or labels")
     return body

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from models.catalogue import find
 from models.contract import Job, Result
 from models.errors import InvalidParameters, InvalidScores, JobError, Problem, few_unknown, problem
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, RequestError
 from service.schema import GradRequest, LossRequest, Options
 
 Headers = Mapping[str, str]
@@ -36,14 +36,18 @@ class Codec:
     """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply."""
 
     media_type: str
-    read: Callable[[bytearray, Headers], dict[str, Any]]
+    read: Callable[[bytearray, Headers, int], dict[str, Any]]
     write: Callable[[Result], list[bytes]]
 
-    def decode(self, body: bytearray, headers: Headers, wants_grad: bool) -> Order:
-        """Bytes -> order. Raises MalformedRequest where they cannot be read, JobError where they say something impossible."""
+    def decode(self, body: bytearray, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
+        """Bytes -> order.
+
+        Raises MalformedRequest where they cannot be read, TensorTooLarge where an array has more numbers than `most_elements`, JobError
+        where they say something impossible.
+        """
         try:
-            fields = self.read(body, headers)
-        except (JobError, MalformedRequest):
+            fields = self.read(body, headers, most_elements)
+        except (JobError, RequestError):
             raise
         except Exception as error:
             raise MalformedRequest(f"the body is not {self.media_type}: {error}") from error

@@ -5,6 +5,7 @@ import zlib
 from service.errors import BodyTooLarge, MalformedRequest
 
 SLICE_BYTES = 1 << 16  # packed; zlib copies what it has not used
+MOST_MEMBERS = 1000  # of a gzip body: one costs a copy of what follows it, however little it holds
 PIECE_BYTES = 1 << 20  # unpacked
 GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 CODINGS = ("gzip", "x-gzip", "deflate", "identity")
@@ -31,12 +32,15 @@ def members(packed: memoryview, form: int, limit: int) -> bytearray:
     """Everything that is packed, one member after another: a gzip body may have several."""
     body = bytearray()
     member = zlib.decompressobj(form)
+    left = MOST_MEMBERS
     for start in range(0, len(packed), SLICE_BYTES):
         rest: bytes | memoryview = packed[start : start + SLICE_BYTES]
         while len(rest):
-            if member.eof and form != GZIP:
-                raise MalformedRequest("the compressed body goes on behind its end")
-            member = zlib.decompressobj(form) if member.eof else member
+            if member.eof:
+                left -= 1
+                if form != GZIP or not left:
+                    raise MalformedRequest("the compressed body goes on behind its end")
+                member = zlib.decompressobj(form)
             rest = unpack_into(body, member, rest, limit)
     if not member.eof:
         raise MalformedRequest("the compressed body is not whole")

@@ -1,9 +1,10 @@
 """Runs jobs off the event loop, a bounded number at a time; refuses when the queue is full."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -35,24 +36,28 @@ class Engine:
             log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
         self.ready = True
 
-    def admit(self) -> None:
-        """Raises NotReady or Overloaded where a job would not be taken now: asked before a body is read, and again before it is run."""
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among the requests that run or wait, from before a body is read until its reply is written.
+
+        Raises NotReady or Overloaded where none is to be had.
+        """
         if not self.ready:
             raise NotReady("the service is starting: its runtimes are not warm yet")
         if self.unfinished >= self.limit:
-            raise Overloaded(f"{self.unfinished} jobs are running or waiting, as many as this service takes")
+            raise Overloaded(f"{self.unfinished} requests are running or waiting, as many as this service takes")
+        self.unfinished += 1
+        try:
+            yield
+        finally:
+            self.unfinished -= 1
 
     async def run(self, job: Job, runtime: str | None) -> Result:
-        """Compute the job; raises Overloaded, NotReady, UnknownRuntime, or what the runtime raises."""
-        self.admit()
+        """Compute the job; raises UnknownRuntime, or what the runtime raises."""
         name = runtime or self.default
         if name not in self.runtimes:
             raise UnknownRuntime(name, self.runtimes)
-        self.unfinished += 1
-        try:
-            return await self.aside(job.scores.nbytes, self.runtimes[name].run, job)
-        finally:
-            self.unfinished -= 1
+        return await self.aside(job.scores.nbytes, self.runtimes[name].run, job)
 
     async def aside(self, nbytes: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work at once if it is on few bytes, and in a thread otherwise."""

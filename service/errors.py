@@ -2,9 +2,11 @@
 
 RequestError
 ├── MalformedRequest        the body cannot be read as what it says it is
+│   └── StalledRequest      it stopped coming before it was whole
 ├── UnsupportedMediaType    a request type that is not known
 ├── NotAcceptable           a reply type that cannot be given
 ├── BodyTooLarge            more bytes than the limit
+├── TensorTooLarge          more numbers in one array than the limit
 ├── Overloaded              the queue is full
 └── NotReady                starting, or about to stop
 """
@@ -25,6 +27,15 @@ class RequestError(Exception):
 
 class MalformedRequest(RequestError):
     """The body cannot be read as what it says it is."""
+
+
+class StalledRequest(MalformedRequest):
+    """The body stopped coming before it was whole."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body is not whole, and nothing came of it for {seconds:g} s")
 
 
 class UnsupportedMediaType(RequestError):
@@ -52,6 +63,13 @@ class BodyTooLarge(RequestError):
         super().__init__(f"the body is larger than {limit} bytes, the limit that GRADWIRE_MAX_BODY_BYTES sets")
 
 
+class TensorTooLarge(RequestError):
+    """An array has more numbers than the limit."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        super().__init__(f"/{name} has more than {limit} numbers, the limit that GRADWIRE_MAX_ELEMENTS sets")
+
+
 class Overloaded(RequestError):
     """Too many jobs are waiting."""
 
@@ -73,6 +91,7 @@ STATUS: dict[type[Exception], int] = {
     job_errors.UnknownLoss: 404,
     NotAcceptable: 406,
     BodyTooLarge: 413,
+    TensorTooLarge: 413,
     UnsupportedMediaType: 415,
     job_errors.InvalidJob: 422,
     job_errors.UnknownRuntime: 422,

@@ -1,9 +1,8 @@
 """A number array, straight from its text to numpy: no number becomes a Python object on the way.
 
 `numbers` reads one array, a piece of about a megabyte at a time, because the parser holds the interpreter's lock while it works and
-other requests should not notice. simdjson flattens nested and
-ragged lists silently, so every piece is counted: the brackets, the rows and the numbers in each must agree. Only where they do not is
-a piece read again, slowly, to say what is wrong and where.
+other requests should not notice. simdjson flattens nested and ragged lists silently, so every piece is counted: the brackets, the rows
+and the numbers in each must agree. Only where they do not is a piece read again, slowly, to say what is wrong and where.
 """
 
 import json
@@ -18,7 +17,7 @@ import simdjson
 
 from models.checks import Array
 from models.errors import InvalidJob, InvalidScores, InvalidTargets, Problem, shortened
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, TensorTooLarge
 
 Kind = Literal["number", "integer", "flag"]
 PIECE_BYTES = 1 << 20
@@ -46,9 +45,12 @@ class Place(NamedTuple):
 START = Place(0, 0)
 
 
-def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind = "number") -> Numbers:
-    """Read the array of the field `name`; raises InvalidJob with a pointer, or MalformedRequest where it is not JSON."""
-    parser = simdjson.Parser()
+def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind = "number", most: int = 1 << 62) -> Numbers:
+    """Read the array of the field `name`.
+
+    Raises InvalidJob with a pointer, MalformedRequest where it is not JSON, and TensorTooLarge where there are more than `most` numbers.
+    """
+    parser, left = simdjson.Parser(), most
     values: list[Array] = []
     counts: list[Array] = []
     place = START
@@ -57,6 +59,9 @@ def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kin
         if values and (found.counts is None) == bool(counts):
             raise wrong(name, f"/{place.row}", "expected either lists or numbers, found both")
         values.append(found.values)
+        left -= len(found.values)
+        if left < 0:
+            raise TensorTooLarge(name, most)
         if found.counts is None:
             place = Place(place.row + len(found.values), 0)
             continue
@@ -139,7 +144,8 @@ def slow(piece: bytes, name: str, kind: Kind, place: Place) -> Numbers:
     try:
         value = json.loads(piece, parse_int=any_integer)
     except (ValueError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not application/json: in {name}, {shortened(str(error))}") from None
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise MalformedRequest(f"the body is not application/json: in {name}, {shortened(reason)}") from None
     return counted(value, name, kind, place)
 
 

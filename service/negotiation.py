@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from starlette.datastructures import Headers
+
 from models.errors import shortened
 from service.codec import Codec
 from service.codecs import plain_json
@@ -31,10 +33,11 @@ def request_coding(headers: Mapping[str, str]) -> str:
 def reply_codec(headers: Mapping[str, str]) -> Codec:
     """The best codec that Accept admits; the request's own where it admits any. Raises NotAcceptable."""
     own = request_codec(headers)
-    accepted = ranges(headers.get("accept", "*/*") or "*/*")
+    accept = ", ".join(headers.getlist("accept") if isinstance(headers, Headers) else [headers.get("accept", "")])
+    accepted = ranges(accept or "*/*")
     best = max(CODECS.values(), key=lambda codec: (quality(codec.media_type, accepted), codec is own))
     if quality(best.media_type, accepted) == 0:
-        raise NotAcceptable(repr(headers["accept"]), list(CODECS))
+        raise NotAcceptable(shortened(accept), list(CODECS))
     return best
 
 

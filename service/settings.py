@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.export import default_folder
 
+MOST_ELEMENTS = 1 << 25
 PREFIX = "GRADWIRE_"
 RuntimeName = Literal["pytorch", "onnx"]
 
@@ -39,17 +40,20 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
     log_level: LogLevel = Field("info", description="least severe line that is logged")
     runtime: RuntimeName | None = Field(None, description="the runtime of requests that name none; default: the first of those started")
-    runtimes: RuntimeNames = Field(("pytorch", "onnx"), min_length=1, description="those to start, with commas between")
+    runtimes: RuntimeNames = Field(("pytorch", "onnx"), description="those to start, with commas between")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="where PyTorch computes: cpu, cuda or cuda:1")
     threads: int = Field(1, ge=1, le=1024, description="threads that one job computes with")
     jobs: int = Field(2, ge=1, le=1024, description="jobs that are run at once; more wait")
     queue: int = Field(64, ge=0, description="jobs that may wait; more are refused with 429")
     max_body_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="largest request body; a larger one is refused with 413")
+    max_elements: int = Field(MOST_ELEMENTS, ge=1, description="most numbers in one array of a request; more are refused with 413")
     graphs_dir: Path = Field(default_folder(), description="folder of ONNX graphs exported ahead, by `python -m models.export`")
 
     @model_validator(mode="after")
     def default_is_started(self) -> Self:
         """The default runtime is one of those that are started."""
+        if not self.runtimes:
+            raise ValueError("no runtime to start; name one with GRADWIRE_RUNTIMES")
         if self.runtime is not None and self.runtime not in self.runtimes:
             raise ValueError(f"{self.runtime!r} is not among the runtimes to start, {','.join(self.runtimes)}")
         return self

@@ -16,8 +16,11 @@ from models.errors import DeviceUnavailable
 from models.export import Graphs
 from service.app import create_app
 from service.errors import BadSetting
+from service.protocol import HttpProtocol
 from service.settings import Settings, unknown_variables
 
+BACKLOG = 2048
+DRAIN_S = 20  # after TERM, until connections that have not finished are cut
 log = logging.getLogger("gradwire")
 
 
@@ -51,6 +54,7 @@ def listen(settings: Settings) -> socket.socket:
             listener = unless_bound.enter_context(socket.socket(family))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            listener.listen(BACKLOG)  # at once: two sockets may be bound to one port as long as neither listens
         except OSError as error:
             reason = error.strerror or str(error)
             raise BadSetting(f"cannot listen on {settings.host} port {settings.port}: {reason} (GRADWIRE_HOST, GRADWIRE_PORT)") from None
@@ -90,7 +94,16 @@ def main() -> int:
     for warning in unknown_variables(os.environ):
         log.warning(warning)
     app = create_app(settings, started)
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=HttpProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listener])
     return 0

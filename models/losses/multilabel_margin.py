@@ -3,6 +3,7 @@
 import math
 
 from models.contract import About, Value
+from models.stable import times
 from models.tensor import Tensor
 
 ABOUT = About(
@@ -21,21 +22,29 @@ def multilabel_margin(scores: Tensor, targets: Tensor, class_weight: Tensor | No
 
     A positive j stands at x_j − 1, a negative at x_i; a pair is active where the positive lies to the left. Going along the sorted
     row, the loss is Σ gap · (weight of the positives left of the gap) · (number of negatives right of it): no term is negative, so
-    nothing cancels, and no pair is ever formed.
+    nothing cancels, and no pair is ever formed. A gap is the difference of two scores, less 1 or 0: x_j − 1 itself would round.
     """
     here = (scores > -math.inf).type_as(scores)
-    weight = targets if class_weight is None else targets * class_weight
-    place = (scores - targets).where(scores > -math.inf, 0.0)
-    order = sorted_places(place, targets)
-    place, weight, negative = place.gather(1, order), weight.gather(1, order), ((1.0 - targets) * here).gather(1, order)
+    x = scores.where(scores > -math.inf, 0.0)
+    order = by_place(x, targets)
+    x, y, here = x.gather(1, order), targets.gather(1, order), here.gather(1, order)
+    weight = y if class_weight is None else y * class_weight.take(order)
+    negative = (1.0 - y) * here
     left = weight.cumsum(1)  # of the positives up to here
     right = negative.sum(1, keepdim=True) - negative.cumsum(1)  # of the negatives beyond: 0 at the end, where no gap follows
-    gap = place.roll(-1, 1) - place
+    gap = ((x.roll(-1, 1) - x) - (y.roll(-1, 1) - y)).clamp(min=0.0)
     slope = (negative * left - weight * right) / scores.shape[1]
-    return Value((gap * left * right).sum(1) / scores.shape[1], lambda: slope.scatter(1, order, slope))
+    return Value(times(left * right, gap).sum(1) / scores.shape[1], lambda: slope.scatter(1, order, slope))
 
 
-def sorted_places(place: Tensor, targets: Tensor) -> Tensor:
-    """[N, C] -> the order of each row, ascending; at a tie the negative comes first, for there the pair is at its kink: not active."""
-    negatives_first = targets.argsort(dim=1, stable=True)
-    return negatives_first.gather(1, place.gather(1, negatives_first).argsort(dim=1, stable=True))
+def by_place(x: Tensor, targets: Tensor) -> Tensor:
+    """[N, C] -> the order of x − targets in each row, ascending, as if it were not rounded.
+
+    Where rounded places are equal, a positive whose place was rounded up comes first, then the negatives, then the other positives: a
+    positive just at a negative is at the kink of their pair, and not active.
+    """
+    place = x - targets
+    back = place - x
+    lost = (x - (place - back)) - (targets + back)  # what rounding took from the place, exactly (Knuth's two-sum)
+    first = targets.where(lost >= 0.0, -targets).argsort(dim=1, stable=True)
+    return first.gather(1, place.gather(1, first).argsort(dim=1, stable=True))

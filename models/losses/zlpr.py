@@ -3,6 +3,7 @@
 import math
 
 from models.contract import About, Value
+from models.stable import softplus
 from models.tensor import Tensor
 
 ABOUT = About(
@@ -32,5 +33,4 @@ def log1p_sum_exp(x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     top = x.amax(1, keepdim=True).clamp(min=0.0)
     terms = weight * (x - top).exp()
     total = terms.sum(1, keepdim=True)
-    beyond = (total + (-top).exp()).log() + top
-    return total.log1p().where(top.eq(0.0), beyond).sum(1), terms / (total + (-top).exp())
+    return softplus(total.log() + top).sum(1), terms / (total + (-top).exp())

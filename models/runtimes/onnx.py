@@ -17,7 +17,6 @@ from models.graph import GraphSpec
 from models.plan import Plan, plan
 from models.runtimes.warm_up import warm_up_jobs
 
-PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 ERRORS_ONLY = 3
 
 
@@ -25,9 +24,10 @@ class OnnxRuntime:
     """Runtime over ONNX graphs; a session is made once for each kind of job and kept."""
 
     name = "onnx"
+    device = "cpu"
 
-    def __init__(self, graphs: Graphs, device: str = "cpu", threads: int = 1, sessions: int = 256) -> None:
-        self.device, self.graphs = device, graphs
+    def __init__(self, graphs: Graphs, threads: int = 1, sessions: int = 256) -> None:
+        self.graphs = graphs
         with contextlib.suppress(Fail):  # one pool for all sessions of a process: the first runtime has made it
             onnxruntime.set_global_thread_pool_sizes(threads, 1)
         self.session = functools.lru_cache(sessions)(self._session)
@@ -50,8 +50,7 @@ class OnnxRuntime:
         options.log_severity_level = ERRORS_ONLY
         options.enable_cpu_mem_arena = False  # an arena keeps the memory of the largest batch, in every session
         options.enable_mem_pattern = False
-        providers = PROVIDERS[self.device.partition(":")[0]]
-        return onnxruntime.InferenceSession(self.graphs.get(spec), options, providers=providers)
+        return onnxruntime.InferenceSession(self.graphs.get(spec), options, providers=["CPUExecutionProvider"])
 
 
 def for_job(shape: Plan, job: Job) -> tuple[GraphSpec, dict[str, Any]]:

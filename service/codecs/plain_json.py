@@ -27,7 +27,7 @@ SHORT = 4096
 NUMBERS_A_PIECE = 1 << 16
 
 
-def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
+def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
     """Bytes -> the fields of a request; arrays in full precision."""
     cut = outline(body)
     fields: dict[str, Any] = {}
@@ -37,7 +37,7 @@ def read(body: bytearray, headers: Mapping[str, str]) -> dict[str, Any]:
         if name not in ARRAYS or value is None:
             fields[name] = value if span is None else short_list(body, span)
         elif span is not None:
-            arrays[name] = numbers(body, span, name, KINDS.get(name, "number"))
+            arrays[name] = numbers(body, span, name, KINDS.get(name, "number"), most_elements)
         elif name in NUMBER_OR_ARRAY and not isinstance(value, list):
             fields[name] = plain_number(name, value)
         else:
@@ -149,10 +149,12 @@ def printed(array: Array) -> list[bytes]:
     array = np.asarray(array)
     if array.ndim == 0:
         return [orjson.dumps(array[()], option=orjson.OPT_SERIALIZE_NUMPY)]
-    rows = max(1, NUMBERS_A_PIECE // max(1, array[0].size))
-    texts = [dumped(array[start : start + rows]) for start in range(0, len(array), rows)]
-    separated = [part for text in texts for part in (b",", text)][1:]
-    return [b"[", *separated, b"]"]
+    if array.ndim > 1 and array.shape[1] > NUMBERS_A_PIECE:
+        texts = [part for row in array for part in (b",", *printed(row))]
+    else:
+        rows = max(1, NUMBERS_A_PIECE // array[0].size)
+        texts = [part for start in range(0, len(array), rows) for part in (b",", dumped(array[start : start + rows]))]
+    return [b"[", *texts[1:], b"]"]
 
 
 def dumped(rows: Array) -> bytes:

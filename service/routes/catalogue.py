@@ -38,7 +38,7 @@ GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {
 QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset")
 
 
-@router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422))
+@router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422, 429, 503))
 async def export_onnx(
     request: Request,
     name: Name,
@@ -61,7 +61,8 @@ async def export_onnx(
         dtype=dtype,
         opset=opset,
     )
-    content: bytes = await request.state.engine.in_thread(request.state.graphs.get, wanted)
+    with request.state.engine.place():
+        content: bytes = await request.state.engine.in_thread(request.state.graphs.get, wanted)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{file_name(wanted)}"'}
     if etag in if_none_match or if_none_match.strip() == "*":
@@ -71,10 +72,10 @@ async def export_onnx(
 
 def parameters(request: Request) -> dict[str, Any]:
     """The query parameters that are the loss's own: numbers, true, false and null as in JSON, and words."""
-    given = [(name, value) for name, value in request.query_params.multi_items() if name not in QUERY]
+    given = request.query_params.multi_items()
     if len(dict(given)) < len(given):
         raise InvalidParameters(Problem("", "a parameter is given twice"))
-    return {name: literal(value) for name, value in given}
+    return {name: literal(value) for name, value in given if name not in QUERY}
 
 
 def literal(text: str) -> Any:

@@ -8,6 +8,7 @@ from service.documentation import GRAD, LOSS
 from service.engine import Engine
 from service.negotiation import reply_codec, request_codec, request_coding
 from service.reply import Reply
+from service.settings import Settings
 
 router = APIRouter(tags=["losses"])
 
@@ -27,11 +28,14 @@ async def grad(request: Request) -> Response:
 async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
     engine: Engine = request.state.engine
+    settings: Settings = request.state.settings
     codec, reply = request_codec(request.headers), reply_codec(request.headers)
-    coding, limit = request_coding(request.headers), request.state.settings.max_body_bytes
-    engine.admit()
-    packed = await read_body(request, limit)
-    body = packed if coding == "identity" else await engine.in_thread(unpacked, packed, coding, limit)
-    order = await engine.aside(len(body), codec.decode, body, request.headers, wants_grad)
-    result = await engine.run(order.job, order.runtime)
-    return Reply(await engine.aside(result.nbytes, reply.encode, result))
+    coding = request_coding(request.headers)
+    with engine.place():
+        body = await read_body(request, settings.max_body_bytes)
+        if coding != "identity":
+            body = await engine.in_thread(unpacked, body, coding, settings.max_body_bytes)
+        order = await engine.aside(len(body), codec.decode, body, request.headers, wants_grad, settings.max_elements)
+        del body  # a large one is not held while its numbers are computed with
+        result = await engine.run(order.job, order.runtime)
+        return Reply(await engine.aside(result.nbytes, reply.encode, result))

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from service.body import announced_length, read_body
-from service.errors import BodyTooLarge, MalformedRequest
+from service.errors import BodyTooLarge, MalformedRequest, StalledRequest
 from tests.conftest import running_service
 from tests.service.problems import GOOD, assert_problem
 
@@ -52,6 +52,18 @@ def test_chunks_that_grow_over_the_limit_are_refused_at_once(length: str | None)
     with pytest.raises(BodyTooLarge):
         asyncio.run(read_body(received, 3))
     assert left == [b"ef", b"gh"]
+
+
+def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.body.PATIENCE_S", 0.05)
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError("nobody waits so long")
+
+    stalled = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(StalledRequest, match=r"nothing came of it for 0\.05 s"):
+        asyncio.run(read_body(stalled, 3))
 
 
 def test_an_empty_body_says_what_is_expected() -> None:

@@ -23,6 +23,12 @@ LARGE = {"scores": [[0.5] * 10_000] * 2, "labels": [0, 1]}
 BCE = find("bce")
 
 
+async def placed(engine: Engine, job: Job, runtime: str | None) -> Result:
+    """Run a job as a request does: in a place of its own."""
+    with engine.place():
+        return await engine.run(job, runtime)
+
+
 class Waiting:
     """A runtime that computes when it is told to, and remembers in which threads."""
 
@@ -66,8 +72,8 @@ def test_small_jobs_run_at_once_and_large_ones_in_a_thread() -> None:
     async def both() -> None:
         engine = Engine({"pytorch": runtime}, "pytorch", jobs=1, queue=0)
         await engine.warm_up()
-        await engine.run(job(), None)
-        await engine.run(job(SMALL_BYTES), "pytorch")
+        await placed(engine, job(), None)
+        await placed(engine, job(SMALL_BYTES), "pytorch")
         engine.close()
 
     asyncio.run(both())
@@ -78,12 +84,12 @@ def test_an_engine_that_is_not_warm_or_closed_refuses() -> None:
     async def refused() -> None:
         engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
         with pytest.raises(NotReady):
-            await engine.run(job(), None)
+            await placed(engine, job(), None)
         await engine.warm_up()
-        await engine.run(job(), None)
+        await placed(engine, job(), None)
         engine.close()
         with pytest.raises(NotReady):
-            await engine.run(job(), None)
+            await placed(engine, job(), None)
 
     asyncio.run(refused())
 
@@ -93,7 +99,7 @@ def test_an_unknown_runtime_is_refused_with_those_that_run() -> None:
         engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
         await engine.warm_up()
         with pytest.raises(UnknownRuntime, match="no runtime named 'tpu' here; running: pytorch"):
-            await engine.run(job(), "tpu")
+            await placed(engine, job(), "tpu")
         engine.close()
 
     asyncio.run(refused())
@@ -106,14 +112,14 @@ def test_just_as_many_jobs_are_taken_as_the_settings_say(jobs: int, queue: int) 
     async def overload() -> None:
         engine = Engine({"pytorch": runtime}, "pytorch", jobs, queue)
         await engine.warm_up()
-        taken = [asyncio.create_task(engine.run(job(SMALL_BYTES), None)) for _ in range(jobs + queue)]
+        taken = [asyncio.create_task(placed(engine, job(SMALL_BYTES), None)) for _ in range(jobs + queue)]
         await asyncio.sleep(0.05)
         assert len(runtime.threads) == jobs
         with pytest.raises(Overloaded):
-            await engine.run(job(), None)
+            await placed(engine, job(), None)
         runtime.may_run.set()
         assert len(await asyncio.gather(*taken)) == jobs + queue
-        await engine.run(job(), None)
+        await placed(engine, job(), None)
         assert engine.unfinished == 0
         engine.close()
 
@@ -130,7 +136,7 @@ def test_a_job_that_fails_makes_room_again() -> None:
         await engine.warm_up()
         for classes in (1, SMALL_BYTES, 1):
             with pytest.raises(ZeroDivisionError):
-                await engine.run(job(classes), None)
+                await placed(engine, job(classes), None)
         assert engine.unfinished == 0
         engine.close()
 

@@ -1,5 +1,7 @@
 """One table from error to status."""
 
+import re
+
 import pytest
 
 from models import errors as job_errors
@@ -13,6 +15,8 @@ TABLE = {
     "UnknownLoss": 404,
     "NotAcceptable": 406,
     "BodyTooLarge": 413,
+    "TensorTooLarge": 413,
+    "StalledRequest": 400,
     "UnsupportedMediaType": 415,
     "UnknownRuntime": 422,
     "InvalidJob": 422,
@@ -42,7 +46,7 @@ def test_the_table_names_no_error_in_vain() -> None:
 
 @pytest.mark.parametrize("tree", [errors, job_errors])
 def test_the_tree_in_the_docstring_is_the_tree(tree: type) -> None:
-    drawn = {line.split()[1] for line in (tree.__doc__ or "").splitlines() if "──" in line}
+    drawn = set(re.findall(r"── (\w+)", tree.__doc__ or ""))
     assert drawn == {name for name, each in vars(tree).items() if isinstance(each, type) and issubclass(each, RequestError | JobError)} - {
         "JobError",
         "RequestError",

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp
 
 from service import start as program
+from service.errors import BadSetting
 from service.settings import PREFIX, Settings, unknown_variables
 
 GOOD: dict[str, tuple[str, Any]] = {
@@ -26,6 +27,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "jobs": ("5", 5),
     "queue": ("0", 0),
     "max_body_bytes": ("1024", 1024),
+    "max_elements": ("1000", 1000),
     "graphs_dir": ("/tmp/graphs", Path("/tmp/graphs")),
 }
 BAD = [
@@ -141,6 +143,12 @@ def test_every_bad_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch, cap
     code, err = exit_of(monkeypatch, capsys, "--port", "x")
     assert_one_line(code, err, "GRADWIRE_JOBS")
     assert "GRADWIRE_PORT" in err
+
+
+def test_a_port_is_taken_as_soon_as_it_is_bound() -> None:
+    first = program.listen(Settings(port=0))
+    with first, pytest.raises(BadSetting, match="in use"):
+        program.listen(Settings(port=first.getsockname()[1]))
 
 
 def test_a_port_in_use_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

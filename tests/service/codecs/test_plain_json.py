@@ -18,7 +18,8 @@ from models.errors import InvalidJob, JobError, UnknownLoss
 from models.labels import Labels
 from service import json_arrays
 from service.codecs.plain_json import CODEC, MATRICES, VECTORS, read
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, TensorTooLarge
+from service.settings import MOST_ELEMENTS
 from tests.service.problems import assert_problem
 
 REQUEST = b"""\xef\xbb\xbf{
@@ -35,13 +36,13 @@ OBJECT = {"loss": "focal", "params": {"gamma": 2, "x": [1, [2]]}, "dtype": "floa
 
 def fields(text: str | bytes) -> dict[str, Any]:
     """The fields that the codec reads."""
-    return read(bytearray(text if isinstance(text, bytes) else text.encode()), {})
+    return read(bytearray(text if isinstance(text, bytes) else text.encode()), {}, MOST_ELEMENTS)
 
 
 def pointers(text: str | bytes) -> list[str]:
     """Where the request is refused."""
     with pytest.raises(InvalidJob) as refused:
-        CODEC.decode(bytearray(text if isinstance(text, bytes) else text.encode()), {}, True)
+        CODEC.decode(bytearray(text if isinstance(text, bytes) else text.encode()), {}, True, MOST_ELEMENTS)
     return [each.pointer for each in refused.value.problems]
 
 
@@ -200,7 +201,7 @@ def test_brackets_and_names_inside_strings_do_not_confuse_it(odd: str) -> None:
 
 def test_a_loss_named_like_an_array_is_just_unknown() -> None:
     with pytest.raises(UnknownLoss, match=r"no loss named '\"scores\":\[\[1\]\]'"):
-        CODEC.decode(bytearray(rb'{"loss":"\"scores\":[[1]]","scores":[[1]],"labels":[0]}'), {}, True)
+        CODEC.decode(bytearray(rb'{"loss":"\"scores\":[[1]]","scores":[[1]],"labels":[0]}'), {}, True, MOST_ELEMENTS)
 
 
 ODD_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400, "-" + "9" * 400, "9" * 10_000, '"NaN"', '"Infinity"', '"1"']
@@ -244,13 +245,13 @@ def test_a_number_that_is_none_is_refused_under_a_name_that_is_unknown(odd: str)
 )
 def test_bytes_that_are_no_utf_8_are_malformed(body: bytes) -> None:
     with pytest.raises(MalformedRequest, match="is not application/json"):
-        CODEC.decode(bytearray(body), {}, True)
+        CODEC.decode(bytearray(body), {}, True, MOST_ELEMENTS)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_other_encodings_of_unicode_are_malformed(encoding: str) -> None:
     with pytest.raises(MalformedRequest):
-        CODEC.decode(bytearray(SMALL.decode().encode(encoding)), {}, True)
+        CODEC.decode(bytearray(SMALL.decode().encode(encoding)), {}, True, MOST_ELEMENTS)
 
 
 def test_a_byte_order_mark_is_not_minded() -> None:
@@ -271,8 +272,8 @@ def test_names_that_no_text_can_hold_are_refused_in_words(name: str, client: Tes
 def test_a_body_that_breaks_off_anywhere_is_refused() -> None:
     for length in range(len(SMALL)):
         with pytest.raises((MalformedRequest, JobError)):
-            CODEC.decode(bytearray(SMALL[:length]), {}, True)
-    CODEC.decode(bytearray(SMALL), {}, True)
+            CODEC.decode(bytearray(SMALL[:length]), {}, True, MOST_ELEMENTS)
+    CODEC.decode(bytearray(SMALL), {}, True, MOST_ELEMENTS)
 
 
 @pytest.mark.parametrize("length", range(0, len(SMALL), 7))
@@ -318,3 +319,9 @@ def test_label_weights_without_labels_are_refused() -> None:
 def test_too_much_beside_the_arrays_is_refused() -> None:
     with mock.patch("service.codecs.plain_json.MOST_BYTES_BESIDE_ARRAYS", 100), pytest.raises(InvalidJob, match="100 bytes"):
         fields('{"scores":[[1]],"labels":[0],"loss":"' + "x" * 100 + '"}')
+
+
+def test_an_array_of_too_many_numbers_is_refused_by_name() -> None:
+    with pytest.raises(TensorTooLarge, match="/scores has more than 3 numbers"):
+        read(bytearray(b'{"scores":[[1,2],[3,4]],"labels":[0,1]}'), {}, 3)
+    assert read(bytearray(b'{"scores":[[1,2],[3,4]],"labels":[0,1]}'), {}, 4)["scores"].shape == (2, 2)

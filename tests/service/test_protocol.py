@@ -1,0 +1,50 @@
+"""An offer to go on in another protocol changes nothing: Java's HttpClient makes one with every first request."""
+
+import http.client
+import json
+import socket
+
+import httpx2
+import pytest
+
+from tests.service.problems import GOOD
+
+BODY = json.dumps(GOOD).encode()
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+
+
+def request(offer: bytes) -> bytes:
+    return (
+        b"POST /loss HTTP/1.1\r\nHost: x\r\n" + offer + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+    )
+
+
+def ask(connection: socket.socket, text: bytes, cut: int) -> tuple[int, bytes]:
+    """Send the request in two parts, and read the reply."""
+    connection.sendall(text[:cut])
+    connection.sendall(text[cut:])
+    reply = http.client.HTTPResponse(connection)
+    reply.begin()
+    return reply.status, reply.read()
+
+
+@pytest.mark.parametrize("offer", [OFFER, OFFER.lower(), OFFER.replace(b"h2c", b"websocket"), b""])
+def test_a_request_that_offers_an_upgrade_is_answered_as_it_is(offer: bytes, live_service: str) -> None:
+    url = httpx2.URL(live_service)
+    text = request(offer)
+    end_of_head = text.index(b"\r\n\r\n") + 4
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        expected = ask(connection, request(b""), 10)
+        assert expected[0] == 200
+        for cut in (10, end_of_head, end_of_head + 5, len(text)):
+            assert ask(connection, text, cut) == expected
+
+
+def test_a_body_may_speak_of_upgrades(live_service: str) -> None:
+    url = httpx2.URL(live_service)
+    body = b'{"scores":[[1,2]],"labels":[0],\r\nupgrade: 1}'
+    text = b"POST /loss HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
+        status, reply = ask(connection, text, len(text))
+        assert status == 400
+        assert b"byte" in reply
