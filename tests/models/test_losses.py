@@ -221,3 +221,33 @@ def test_a_row_without_labels_has_no_softmax_loss_smoothed_or_not(runtime: Runti
         result = runtime.run(job("softmax_cross_entropy", batch, form, params={"label_smoothing": 0.5}, reduction="none"))
         assert result.loss[0] == 0 and (gradient(result)[0] == 0).all()
         assert result.loss[1] > 0 and (gradient(result)[1] != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("scores", "dtype"),
+    [
+        ([-8191.99951171875, -8192.5], "float32"),
+        ([2e7, 2e7], "float32"),
+        ([2e7 + 2, 2e7], "float32"),
+        ([3e38, -3e38], "float32"),
+        ([1e16, 1e16], "float64"),
+        ([1e16 + 2, 1e16], "float64"),
+        ([1e308, -1e308], "float64"),
+        ([-1e-17, -1.0], "float64"),
+        ([1e-17, -1.0], "float64"),
+        ([5.0, 4.0], "float64"),
+    ],
+)
+def test_a_margin_keeps_its_digits_where_x_minus_1_would_round(scores: list[float], dtype: Dtype, runtime: Runtime) -> None:
+    given, targets = np.array([scores], dtype), np.array([[1.0, 0.0]])
+    loss, grad = exact("multilabel_margin", given, targets)
+    result = runtime.run(Job(loss=find("multilabel_margin"), scores=given, targets=targets, reduction="none", dtype=dtype))
+    np.testing.assert_allclose(result.loss, loss, rtol=1e-6, atol=1e-16)
+    assert result.grad is not None
+    np.testing.assert_array_equal(result.grad, grad)
+
+
+def test_a_row_without_labels_weighs_the_same_under_class_weights_of_one(runtime: Runtime) -> None:
+    given = {"loss": find("zlpr"), "scores": np.array([[1.0, 2.0], [3.0, 4.0]]), "targets": np.zeros((2, 2)), "dtype": "float64"}
+    plain = runtime.run(Job(**given, mean_over="weights"))
+    assert runtime.run(Job(**given, mean_over="weights", class_weight=np.ones(2))).loss == plain.loss

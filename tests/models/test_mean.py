@@ -93,7 +93,7 @@ class Everything:
         total = 0.0
         for n in np.flatnonzero(valid.any(1)):
             own = class_weight[targets[n] != 0]
-            mean = 1.0 if "class_weight" not in self.weights else own.mean() if len(own) else 0.0
+            mean = 1.0 if "class_weight" not in self.weights else own.mean() if len(own) else 1.0
             total += self.unit_weight()[n] * mean
         return total
 
