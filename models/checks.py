@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 from models.errors import InvalidJob, InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow, Problem, shortened
 
 Array = npt.NDArray[Any]
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def reals(
@@ -33,7 +35,7 @@ def reals(
 def numbers(value: Any, pointer: str, error: type[InvalidJob]) -> Array:
     """An array of real numbers: integers or floats, not booleans, strings or objects."""
     array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf" and array.dtype != BFLOAT16:
         raise error(Problem(pointer, f"expected numbers, found {array.dtype.name}"))
     return array
 
@@ -111,6 +113,8 @@ def integers(value: Any, pointer: str) -> Array:
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise InvalidTargets(Problem(pointer, f"expected a vector of integers, found {array.dtype.name}{list(array.shape)}"))
+    if array.dtype == np.uint64:
+        none_of(array > np.iinfo(np.int64).max, array, pointer, "an integer of 64 bits with a sign", InvalidTargets)
     return array.astype(np.int64, copy=False)
 
 

@@ -24,6 +24,8 @@ Reduction = Literal["none", "sum", "mean"]
 MeanOver = Literal["rows", "elements", "weights", "valid", "positives"]
 Dtype = Literal["float32", "float64"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+HALF = (np.dtype(np.float16), checks.BFLOAT16)  # computed with in float32
+ROOMIER = {"float64": "scale the request down", "float32": "use dtype float64"} | dict.fromkeys(("float16", "bfloat16"), "use dtype float32")
 
 
 class Value(NamedTuple):
@@ -212,7 +214,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """The loss (a scalar, or the loss's own shape unreduced) and, if asked for, its gradient [N, C]: finite, in the job's dtype."""
+    """The loss (a scalar, or the loss's own shape unreduced) and, if asked for, its gradient [N, C]: finite, in the job's dtype, or rounded to another."""
 
     loss: Array
     grad: Array | None = None
@@ -220,8 +222,12 @@ class Result:
     def __post_init__(self) -> None:
         for name, array in (("loss", self.loss), ("gradient", self.grad)):
             if array is not None and not checks.all_finite(array):
-                hint = "use dtype float64" if array.dtype != np.float64 else "scale the request down"
-                raise NumericOverflow(Problem("", f"the {name} does not fit {array.dtype.name}; {hint}"))
+                raise NumericOverflow(Problem("", f"the {name} does not fit {array.dtype.name}; {ROOMIER[array.dtype.name]}"))
+
+    def rounded(self, dtype: np.dtype[Any]) -> "Result":
+        """The same in another precision; raises NumericOverflow where that cannot hold it."""
+        with np.errstate(over="ignore"):
+            return Result(loss=self.loss.astype(dtype), grad=None if self.grad is None else self.grad.astype(dtype))
 
     @property
     def nbytes(self) -> int:

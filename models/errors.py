@@ -98,9 +98,9 @@ def escaped(name: str) -> str:
     return name[:LONGEST_NAME].replace("~", "~0").replace("/", "~1") + "…" * (len(name) > LONGEST_NAME)
 
 
-def problem(error: Mapping[str, Any], pointer: str, known: Iterable[str]) -> Problem:
+def problem(error: Mapping[str, Any], pointer: str, known: Iterable[str], depth: int = 2) -> Problem:
     """One entry of pydantic's error list -> the field, and a sentence on what was found there and what would do."""
-    where = "/".join([pointer, *(escaped(str(part)) for part in error["loc"][:2])])
+    where = "/".join([pointer, *(escaped(str(part)) for part in error["loc"][:depth])])
     if error["type"] == "extra_forbidden":
         return Problem(where, f"unknown field{did_you_mean(str(error['loc'][-1]), known)}")
     return Problem(where, f"{error['msg']}; found {shortened(error['input'])}")

@@ -21,9 +21,12 @@ from models.export import Graphs
 from service.documentation import with_schemas
 from service.engine import Engine
 from service.errors import RequestError
+from service.open_inference import models
 from service.reply import ProblemReply, problem_reply
-from service.routes import catalogue, health, losses
+from service.routes import catalogue, health, losses, open_inference, open_inference_shared_memory
 from service.settings import Settings
+from service.shared_memory import Regions
+from service.statistics import Statistics
 
 log = logging.getLogger("gradwire")
 
@@ -36,7 +39,13 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
         engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue)
         warming = asyncio.create_task(engine.warm_up())
         warming.add_done_callback(log_failure)
-        yield {"engine": engine, "settings": settings, "graphs": Graphs(settings.graphs_dir)}
+        yield {
+            "engine": engine,
+            "statistics": Statistics(models()),
+            "regions": Regions(settings.shared_memory_prefix if settings.shared_memory else None),
+            "settings": settings,
+            "graphs": Graphs(settings.graphs_dir),
+        }
         warming.cancel()
         engine.close()
 
@@ -47,7 +56,7 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (losses.router, catalogue.router, health.router):
+    for router in (losses.router, catalogue.router, health.router, open_inference.router, open_inference_shared_memory.router):
         app.include_router(router)
     for error in (JobError, RequestError):
         app.add_exception_handler(error, answer_error)

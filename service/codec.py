@@ -1,34 +1,56 @@
 """What a wire format is, how reading one can fail, and how a request in any of them becomes a job."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from pydantic import ValidationError
 
 from models.catalogue import find
-from models.contract import Job, Result
-from models.errors import InvalidParameters, InvalidScores, JobError, Problem, few_unknown, problem
+from models.contract import HALF, Job, Result
+from models.errors import InvalidParameters, InvalidScores, JobError, Problem, few_unknown, problem, shortened
+from service.compression import packed
 from service.errors import MalformedRequest, RequestError
 from service.schema import GradRequest, LossRequest, Options
 
 Headers = Mapping[str, str]
+P = ParamSpec("P")
+T = TypeVar("T")
+Part = bytes | memoryview
 
 
 @dataclass(frozen=True)
 class Order:
-    """A job, and who is to run it (None: the runtime of the settings)."""
+    """A job, who is to run it (None: the runtime of the settings), and the precision of the reply (None: the job's own)."""
 
     job: Job
     runtime: str | None
+    reply_dtype: np.dtype[Any] | None = None
+
+    @property
+    def model(self) -> str:
+        """What the Open Inference Protocol calls the job: the loss, or the loss with its gradient."""
+        return self.job.loss.name + (".grad" if self.job.wants_grad else "")
+
+    def reply(self, result: Result) -> Result:
+        """The result as it is sent; raises NumericOverflow where half precision cannot hold it."""
+        return result if self.reply_dtype is None else result.rounded(self.reply_dtype)
 
 
 @dataclass(frozen=True)
 class Body:
-    """A reply in pieces, so that a large one never has to be put together; and its type."""
+    """A reply in pieces, so that a large one never has to be put together; its type, and headers of its own."""
 
-    parts: list[bytes]
+    parts: list[Part]
     media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def compressed(self, coding: str) -> "Body":
+        """The same in fewer bytes, or as it is."""
+        if coding == "identity":
+            return self
+        return Body(packed(self.parts, coding), self.media_type, {**self.headers, "Content-Encoding": coding})
 
 
 @dataclass(frozen=True)
@@ -37,7 +59,8 @@ class Codec:
 
     media_type: str
     read: Callable[[bytearray, Headers, int], dict[str, Any]]
-    write: Callable[[Result], list[bytes]]
+    write: Callable[[Result], list[Part]]
+    aliases: tuple[str, ...] = ()
 
     def decode(self, body: bytearray, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
         """Bytes -> order.
@@ -45,17 +68,21 @@ class Codec:
         Raises MalformedRequest where they cannot be read, TensorTooLarge where an array has more numbers than `most_elements`, JobError
         where they say something impossible.
         """
-        try:
-            fields = self.read(body, headers, most_elements)
-        except (JobError, RequestError):
-            raise
-        except Exception as error:
-            raise MalformedRequest(f"the body is not {self.media_type}: {error}") from error
-        return order(fields, wants_grad)
+        return order(guarded(self.media_type, self.read, body, headers, most_elements), wants_grad)
 
-    def encode(self, result: Result) -> Body:
+    def encode(self, order: Order, result: Result, coding: str = "identity") -> Body:
         """Result -> the pieces of the reply."""
-        return Body(self.write(result), self.media_type)
+        return Body(self.write(order.reply(result)), self.media_type).compressed(coding)
+
+
+def guarded(form: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `read` reads; whatever it stumbles over is the fault of bytes that are not of this form."""
+    try:
+        return read(*args, **kwargs)
+    except (JobError, RequestError):
+        raise
+    except Exception as error:
+        raise MalformedRequest(f"the body is not {form}: {shortened(str(error), 200)}") from error
 
 
 def order(fields: Mapping[str, Any], wants_grad: bool) -> Order:
@@ -72,4 +99,6 @@ def order(fields: Mapping[str, Any], wants_grad: bool) -> Order:
         raise InvalidScores(Problem("/scores", "is missing; expected [N, C] numbers"))
     runtime = options.pop("runtime")
     loss = find(options.pop("loss"))
-    return Order(Job(loss=loss, wants_grad=wants_grad, **options, **arrays), runtime)
+    given = arrays["scores"].dtype
+    job = Job(loss=loss, wants_grad=wants_grad, **options, **arrays)
+    return Order(job, runtime, given if given in HALF and "dtype" not in small else None)

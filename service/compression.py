@@ -1,6 +1,7 @@
-"""Compressed request bodies: gzip and deflate, never unpacked beyond the limit."""
+"""gzip and deflate: request bodies, never unpacked beyond the limit, and replies."""
 
 import zlib
+from collections.abc import Sequence
 
 from service.errors import BodyTooLarge, MalformedRequest
 
@@ -9,6 +10,8 @@ MOST_MEMBERS = 1000  # of a gzip body: one costs a copy of what follows it, howe
 PIECE_BYTES = 1 << 20  # unpacked
 GZIP, ZLIB, RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 CODINGS = ("gzip", "x-gzip", "deflate", "identity")
+REPLY_CODINGS = ("gzip", "deflate")
+FAST = 1  # numbers hardly become smaller by trying harder
 
 
 def unpacked(body: bytearray, coding: str, limit: int) -> bytearray:
@@ -58,3 +61,9 @@ def unpack_into(body: bytearray, member: "zlib._Decompress", data: bytes | memor
         data = member.unconsumed_tail
         if member.eof or (not data and len(piece) < room):
             return member.unused_data
+
+
+def packed(parts: Sequence[bytes | memoryview], coding: str) -> list[bytes | memoryview]:
+    """The pieces of a reply, compressed."""
+    packer = zlib.compressobj(FAST, zlib.DEFLATED, GZIP if coding == "gzip" else ZLIB)
+    return [piece for piece in (*map(packer.compress, parts), packer.flush()) if piece]

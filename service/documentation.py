@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.open_inference_schema import InferReply, InferRequest
 from service.schema import GradReply, GradRequest, LossReply, LossRequest, Problem
 
 TEMPLATE = "#/components/schemas/{model}"
@@ -86,9 +87,24 @@ GRAD = documented(
 )
 
 
+INFER = documented(
+    InferRequest,
+    InferReply,
+    {
+        "a gradient": {
+            "inputs": [
+                {"name": "scores", "datatype": "FP32", "shape": [2, 3], "data": [2.0, 0.5, -1.0, 0.1, 1.2, 3.0]},
+                {"name": "labels", "datatype": "INT64", "shape": [2, 2], "data": [0, -1, 1, 2]},
+            ],
+            "parameters": {"reduction": "sum"},
+        }
+    },
+)
+
+
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI document with the models that only the routes above refer to, and without FastAPI's own errors: ours are problems."""
-    models: list[type[BaseModel]] = [LossRequest, GradRequest, LossReply, GradReply, Problem]
+    models: list[type[BaseModel]] = [LossRequest, GradRequest, LossReply, GradReply, InferRequest, InferReply, Problem]
     _, defined = models_json_schema([(each, "validation") for each in models], ref_template=TEMPLATE)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(defined["$defs"])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from models.contract import Job, Result, Runtime
+from models.contract import Runtime
 from models.errors import UnknownRuntime
 from service.errors import NotReady, Overloaded
 
@@ -36,28 +36,37 @@ class Engine:
             log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
         self.ready = True
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """A place among the requests that run or wait, from before a body is read until its reply is written.
-
-        Raises NotReady or Overloaded where none is to be had.
-        """
-        if not self.ready:
-            raise NotReady("the service is starting: its runtimes are not warm yet")
+    def enter(self) -> None:
+        """Take a place among the requests that run or wait; raises NotReady or Overloaded where none is to be had."""
+        self.is_ready()
         if self.unfinished >= self.limit:
             raise Overloaded(f"{self.unfinished} requests are running or waiting, as many as this service takes")
         self.unfinished += 1
+
+    def is_ready(self) -> None:
+        """Raise NotReady until every runtime is warm."""
+        if not self.ready:
+            raise NotReady("the service is starting: its runtimes are not warm yet")
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.unfinished -= 1
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place, from before a body is read until its reply is written."""
+        self.enter()
         try:
             yield
         finally:
-            self.unfinished -= 1
+            self.leave()
 
-    async def run(self, job: Job, runtime: str | None) -> Result:
-        """Compute the job; raises UnknownRuntime, or what the runtime raises."""
-        name = runtime or self.default
+    def runtime(self, name: str | None) -> Runtime:
+        """The runtime of this name, or the default; raises UnknownRuntime."""
+        name = name or self.default
         if name not in self.runtimes:
             raise UnknownRuntime(name, self.runtimes)
-        return await self.aside(job.scores.nbytes, self.runtimes[name].run, job)
+        return self.runtimes[name]
 
     async def aside(self, nbytes: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do the work at once if it is on few bytes, and in a thread otherwise."""

@@ -2,7 +2,9 @@
 
 RequestError
 ├── MalformedRequest        the body cannot be read as what it says it is
-│   └── StalledRequest      it stopped coming before it was whole
+│   ├── StalledRequest      it stopped coming before it was whole
+│   └── InvalidRegion       shared memory that is not there, or not as large as it is said to be
+├── UnknownModel            no model of the Open Inference Protocol has this name or version
 ├── UnsupportedMediaType    a request type that is not known
 ├── NotAcceptable           a reply type that cannot be given
 ├── BodyTooLarge            more bytes than the limit
@@ -36,6 +38,14 @@ class StalledRequest(MalformedRequest):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"the body is not whole, and nothing came of it for {seconds:g} s")
+
+
+class InvalidRegion(MalformedRequest):
+    """Shared memory is off, or a region is not there, or smaller than it is said to be; the message never holds a name or a key."""
+
+
+class UnknownModel(RequestError):
+    """No model has this name or version."""
 
 
 class UnsupportedMediaType(RequestError):
@@ -89,6 +99,7 @@ class BadSetting(Exception):
 STATUS: dict[type[Exception], int] = {
     MalformedRequest: 400,
     job_errors.UnknownLoss: 404,
+    UnknownModel: 404,
     NotAcceptable: 406,
     BodyTooLarge: 413,
     TensorTooLarge: 413,

@@ -4,12 +4,26 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_STRING_BYTES = 1 << 20
 MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: no memory for a way back that there is not
 OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
+
+
+
+
+class Depth(NamedTuple):
+    """How many braces and brackets are open."""
+
+    braces: int
+    brackets: int
+
+
+OUTERMOST = Depth(1, 0)
+IN_A_LIST = Depth(2, 1)  # an object of a list that is a value of the outermost object
 
 
 @dataclass(frozen=True)
@@ -20,12 +34,12 @@ class Outline:
     spans: dict[str, tuple[int, int]]
 
 
-def outline(body: bytes | bytearray) -> Outline:
-    """Cut out the values of the outermost object that are arrays without strings or objects in them."""
+def outline(body: bytes | bytearray, depth: Depth = OUTERMOST) -> Outline:
+    """Cut out the values of the objects at this depth that are arrays without strings or objects in them."""
     pieces: list[bytes] = []
     spans: dict[str, tuple[int, int]] = {}
     kept_to = 0
-    for start in array_starts(body):
+    for start in array_starts(body, depth):
         quote = body.find(b'"', start)
         stop = quote if quote >= 0 else len(body)
         brace = body.find(b"}", start, stop)
@@ -47,8 +61,8 @@ def byte_offset(cut: Outline, position: int) -> int:
     return position
 
 
-def array_starts(body: bytes | bytearray) -> Iterator[int]:
-    """Where an array follows a key of the outermost object."""
+def array_starts(body: bytes | bytearray, depth: Depth) -> Iterator[int]:
+    """Where an array follows a key of an object at this depth."""
     position, braces, brackets = 0, 0, 0
     for _ in range(MOST_STRINGS):
         quote = body.find(b'"', position)
@@ -59,5 +73,5 @@ def array_starts(body: bytes | bytearray) -> Iterator[int]:
         brackets += body.count(b"[", position, quote) - body.count(b"]", position, quote)
         position = string.end()
         opens = OPENS_ARRAY.match(body, position)
-        if opens is not None and (braces, brackets) == (1, 0):
+        if opens is not None and (braces, brackets) == depth:
             yield opens.end()

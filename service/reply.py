@@ -18,7 +18,7 @@ class Reply(Response):
     """A body in pieces; a large one is handed over piece by piece, so that it is never put together."""
 
     def __init__(self, body: Body) -> None:
-        super().__init__(media_type=body.media_type)
+        super().__init__(media_type=body.media_type, headers=body.headers)
         length = sum(map(len, body.parts))
         self.parts = body.parts if length > SMALL_BYTES else [b"".join(body.parts)]
         self.headers["content-length"] = str(length)

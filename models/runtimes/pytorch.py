@@ -43,10 +43,11 @@ class PyTorch:
             self.run(job)
 
     def to_device(self, array: Array) -> torch.Tensor:
-        """Host array -> tensor, sharing memory on the CPU wherever torch can: not with what is read-only, or laid out backwards."""
-        if not array.flags.carray or min(array.strides, default=0) < 0:
+        """Host array -> tensor, sharing memory on the CPU wherever torch can: not with what is laid out backwards, or between words."""
+        if not array.flags.aligned or min(array.strides, default=0) < 0:
             array = array.copy()
-        return torch.from_numpy(array).to(self.device)
+        share = torch.from_numpy if array.flags.writeable else torch.from_dlpack  # nothing here writes into what it is given
+        return share(array).to(self.device)
 
 
 def to_host(tensor: Tensor) -> Array:

@@ -1,20 +1,19 @@
 """application/json, as people and every language write it."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-from models.checks import Array
+from models.checks import BFLOAT16, Array
 from models.contract import Result
-from models.errors import InvalidJob, InvalidTargets, Problem, shortened
+from models.errors import InvalidTargets, Problem
 from models.labels import Labels
-from service.codec import Codec
-from service.errors import MalformedRequest
-from service.json_arrays import Kind, Numbers, any_integer, counted, described, fits, numbers, wrong
-from service.json_outline import Outline, byte_offset, outline
+from service.codec import Codec, Part
+from service.json_arrays import Kind, Numbers, counted, described, fits, numbers, wrong
+from service.json_object import members, short_list
+from service.json_outline import outline
 
 MATRICES = frozenset({"scores", "targets", "mask", "element_weight"})
 VECTORS = frozenset({"class_weight", "sample_weight"})
@@ -22,8 +21,6 @@ LABELS = frozenset({"labels", "label_weights"})
 NUMBER_OR_ARRAY = frozenset({"pos_weight", "grad_output"})
 ARRAYS = MATRICES | VECTORS | LABELS | NUMBER_OR_ARRAY
 KINDS: dict[str, Kind] = {"labels": "integer", "mask": "flag"}
-MOST_BYTES_BESIDE_ARRAYS = 8 << 20
-SHORT = 4096
 NUMBERS_A_PIECE = 1 << 16
 
 
@@ -43,36 +40,6 @@ def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dic
         else:
             arrays[name] = counted(value, name, KINDS.get(name, "number"))
     return fields | shaped(arrays)
-
-
-def members(cut: Outline) -> dict[str, Any]:
-    """The members of the object that is left when the arrays are cut out."""
-    if len(cut.text) > MOST_BYTES_BESIDE_ARRAYS and cut.text.rstrip().endswith(b"}"):
-        raise InvalidJob(Problem("", f"more than {MOST_BYTES_BESIDE_ARRAYS} bytes of the request are not arrays of numbers"))
-    if len(cut.text) > MOST_BYTES_BESIDE_ARRAYS:
-        raise MalformedRequest("the body is not application/json: it does not end with a brace")
-    try:
-        value = json.loads(cut.text.decode("utf-8-sig"), parse_int=any_integer, object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise MalformedRequest(f"the body is not application/json: {error.msg} at byte {byte_offset(cut, error.pos)}") from None
-    if not isinstance(value, dict):
-        raise InvalidJob(Problem("", f"expected an object, found {described(value)}"))
-    return value
-
-
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no name is there twice."""
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise MalformedRequest(f"the body is ambiguous: {shortened(name)} is there twice")
-        members[name] = value
-    return members
-
-
-def short_list(body: bytearray, span: tuple[int, int]) -> Any:
-    """A list where none belongs, for the error that will name it; a long one as an empty list."""
-    return json.loads(body[slice(*span)], parse_int=any_integer) if span[1] - span[0] < SHORT else []
 
 
 def plain_number(name: str, value: Any) -> float:
@@ -138,15 +105,15 @@ def nested_alike(counts: Array, flat: bool, weights: Numbers) -> None:
         raise wrong("label_weights", f"/{row}", f"has {found[row]} weights; labels has {counts[row]} in this row")
 
 
-def write(result: Result) -> list[bytes]:
+def write(result: Result) -> list[Part]:
     """The reply: numbers in the shortest form that reads back as the same number of their precision."""
-    parts = [b'{"loss":', *printed(result.loss)]
+    parts: list[Part] = [b'{"loss":', *printed(result.loss)]
     return [*parts, b"}"] if result.grad is None else [*parts, b',"grad":', *printed(result.grad), b"}"]
 
 
 def printed(array: Array) -> list[bytes]:
     """An array as JSON, in pieces that each take a few milliseconds."""
-    array = np.asarray(array)
+    array = np.asarray(array, np.float32 if array.dtype == BFLOAT16 else None)  # in which any bfloat16 is the same number
     if array.ndim == 0:
         return [orjson.dumps(array[()], option=orjson.OPT_SERIALIZE_NUMPY)]
     if array.ndim > 1 and array.shape[1] > NUMBERS_A_PIECE:

@@ -1,7 +1,6 @@
 """GET /losses, GET /losses/{name} and the loss as an ONNX graph."""
 
 import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -12,6 +11,7 @@ from models.errors import InvalidParameters, Problem
 from models.export import file_name, spec
 from models.graph import DEFAULT_OPSET, OPSETS, FloatType
 from service.documentation import problems
+from service.json_object import literal
 from service.schema import LossDescription
 
 router = APIRouter(prefix="/losses", tags=["catalogue"])
@@ -76,11 +76,3 @@ def parameters(request: Request) -> dict[str, Any]:
     if len(dict(given)) < len(given):
         raise InvalidParameters(Problem("", "a parameter is given twice"))
     return {name: literal(value) for name, value in given if name not in QUERY}
-
-
-def literal(text: str) -> Any:
-    """A JSON value, or the text itself where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

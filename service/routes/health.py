@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from service.documentation import problems
-from service.errors import NotReady
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -26,8 +25,7 @@ async def live() -> Health:
 async def ready(request: Request) -> Health:
     """Whether every runtime has computed something, and requests are welcome; names each runtime and its device."""
     engine = request.state.engine
-    if not engine.ready:
-        raise NotReady("the service is starting: its runtimes are not warm yet")
+    engine.is_ready()
     return Health(status="ready", runtimes={name: runtime.device for name, runtime in engine.runtimes.items()})
 
 

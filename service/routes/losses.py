@@ -2,13 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.body import read_body
-from service.compression import unpacked
+from service.body import whole_body
 from service.documentation import GRAD, LOSS
-from service.engine import Engine
-from service.negotiation import reply_codec, request_codec, request_coding
+from service.negotiation import reply_codec, reply_coding, request_codec
 from service.reply import Reply
-from service.settings import Settings
+from service.visit import Visit
 
 router = APIRouter(tags=["losses"])
 
@@ -27,15 +25,11 @@ async def grad(request: Request) -> Response:
 
 async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
-    engine: Engine = request.state.engine
-    settings: Settings = request.state.settings
-    codec, reply = request_codec(request.headers), reply_codec(request.headers)
-    coding = request_coding(request.headers)
-    with engine.place():
-        body = await read_body(request, settings.max_body_bytes)
-        if coding != "identity":
-            body = await engine.in_thread(unpacked, body, coding, settings.max_body_bytes)
-        order = await engine.aside(len(body), codec.decode, body, request.headers, wants_grad, settings.max_elements)
+    headers, state = request.headers, request.state
+    codec, reply = request_codec(headers), reply_codec(headers)
+    with Visit(state.engine, state.statistics) as visit:
+        body = await whole_body(request, visit, state.settings.max_body_bytes)
+        order = await visit.spend("decode", len(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
         del body  # a large one is not held while its numbers are computed with
-        result = await engine.run(order.job, order.runtime)
-        return Reply(await engine.aside(result.nbytes, reply.encode, result))
+        result = await visit.run(order)
+        return Reply(await visit.spend("encode", result.nbytes, reply.encode, order, result, reply_coding(headers)))

@@ -1,0 +1,84 @@
+"""The Open Inference Protocol's JSON: requests with their numbers in it, or with a word on where they are, and replies."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from models.checks import Array
+from models.errors import InvalidParameters, NumericOverflow, Problem, escaped, problem
+from service.codec import Part
+from service.codecs.plain_json import printed
+from service.errors import MalformedRequest
+from service.json_arrays import Kind, Numbers, counted, numbers
+from service.json_object import members, short_list
+from service.json_outline import IN_A_LIST, outline
+from service.open_inference import VERSION, Inference
+from service.open_inference_schema import InferInput, InferRequest
+from service.open_inference_tensors import DATATYPE_OF, datatype
+from service.tensors import BOOL, size
+
+POINTER_DEPTH = 3  # /inputs/0/shape
+
+
+def read(text: bytes | bytearray, most_elements: int) -> tuple[InferRequest, list[Array | None]]:
+    """The message, and each input's numbers where it holds them."""
+    cut = outline(text, IN_A_LIST)
+    given = members(cut)
+    inputs = given.get("inputs")
+    for each in inputs if isinstance(inputs, list) else []:
+        for name, value in each.items() if isinstance(each, dict) else ():
+            if isinstance(value, str) and value in cut.spans and name != "data":
+                each[name] = short_list(text, cut.spans[value])
+    try:
+        message = InferRequest.model_validate(given)
+    except ValidationError as invalid:
+        found = invalid.errors(include_url=False)[:8]
+        raise InvalidParameters(*(problem(each, "", InferRequest.model_fields, POINTER_DEPTH) for each in found)) from None
+    return message, [None if each.data is None else typed(each, text, cut.spans, most_elements) for each in message.inputs]
+
+
+def typed(given: InferInput, text: bytes | bytearray, spans: Mapping[str, tuple[int, int]], most_elements: int) -> Array:
+    """The numbers of an input, from where they were cut out or, if something else stood among them, as Python values."""
+    dtype, name = datatype(given.name, given.datatype), escaped(given.name)
+    span = spans.get(given.data) if isinstance(given.data, str) else None
+    found = counted(given.data, name, kind(dtype)) if span is None else numbers(text, span, name, kind(dtype), most_elements)
+    return shaped(name, found, dtype, given.shape, most_elements)
+
+
+def kind(dtype: np.dtype[Any]) -> Kind:
+    """What its numbers look like in JSON."""
+    if dtype == BOOL:
+        return "flag"
+    return "integer" if dtype.kind in "iu" else "number"
+
+
+def shaped(name: str, given: Numbers, dtype: np.dtype[Any], shape: Sequence[int], most_elements: int) -> Array:
+    """Numbers, flat or nested like the shape, as an array of their datatype."""
+    count = size(shape, name, most_elements)
+    if len(given.values) != count:
+        raise MalformedRequest(f"/{name}: {list(shape)} takes {count} numbers, found {len(given.values)}")
+    if given.counts is not None and (len(shape) != 2 or len(given.counts) != shape[0] or (given.counts != shape[1]).any()):
+        raise MalformedRequest(f"/{name}: the data is not nested like its shape, {list(shape)}")
+    array = given.values.reshape(shape)
+    if dtype == BOOL:
+        return array.astype(np.uint8)
+    with np.errstate(over="ignore"):
+        typed = array.astype(dtype)
+    fits = typed == array if dtype.kind in "iu" else np.isfinite(typed)
+    if not fits.all():
+        place = tuple(int(i) for i in np.argwhere(~fits)[0])
+        raise NumericOverflow(Problem("/".join([f"/{name}", *map(str, place)]), f"{array[place]} does not fit {DATATYPE_OF[dtype]}"))
+    return typed
+
+
+def head(request: Inference, outputs: Sequence[tuple[Mapping[str, Any], Array | None]]) -> list[Part]:
+    """The reply: each output as it is described and, where they are to stand here, its numbers."""
+    described = {"model_name": request.model.name, "model_version": VERSION} | ({"id": request.id} if request.id else {})
+    parts: list[Part] = [json.dumps(described)[:-1].encode(), b',"outputs":[']
+    for i, (about, array) in enumerate(outputs):
+        text = json.dumps(about).encode()
+        parts += [b"," * (i > 0), text] if array is None else [b"," * (i > 0), text[:-1], b',"data":', *printed(array.reshape(-1)), b"}"]
+    return [*parts, b"]}"]
