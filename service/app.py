@@ -21,6 +21,7 @@ from models.export import Graphs
 from service.documentation import with_schemas
 from service.engine import Engine
 from service.errors import RequestError
+from service.grpc_server import GrpcServer
 from service.open_inference import models
 from service.reply import ProblemReply, problem_reply
 from service.routes import catalogue, health, losses, open_inference, open_inference_shared_memory
@@ -28,25 +29,34 @@ from service.settings import Settings
 from service.shared_memory import Regions
 from service.statistics import Statistics
 
+GRACE_S = 20  # for gRPC calls that run when the service ends
 log = logging.getLogger("gradwire")
 
 
-def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
-    """The service over these runtimes."""
+def create_app(settings: Settings, runtimes: Mapping[str, Runtime], grpc_address: str | None = None) -> FastAPI:
+    """The service over these runtimes, and over gRPC at host:port where an address is given."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue)
-        warming = asyncio.create_task(engine.warm_up())
+        statistics = Statistics(models())
+        regions = Regions(settings.shared_memory_prefix if settings.shared_memory else None)
+        over_grpc = GrpcServer(engine, statistics, regions, settings) if grpc_address else None
+        if over_grpc and grpc_address:
+            port = await over_grpc.start(grpc_address)
+            log.info("gRPC on %s:%s", grpc_address.rpartition(":")[0], port)
+        warming = asyncio.create_task(warm_up(engine, over_grpc))
         warming.add_done_callback(log_failure)
         yield {
             "engine": engine,
-            "statistics": Statistics(models()),
-            "regions": Regions(settings.shared_memory_prefix if settings.shared_memory else None),
+            "statistics": statistics,
+            "regions": regions,
             "settings": settings,
             "graphs": Graphs(settings.graphs_dir),
         }
         warming.cancel()
+        if over_grpc:
+            await over_grpc.stop(GRACE_S)
         engine.close()
 
     app = FastAPIOffline(
@@ -67,6 +77,13 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime]) -> FastAPI:
     app.add_api_route("/", to_documentation, include_in_schema=False)
     app.openapi = functools.cache(functools.partial(documented, app.openapi))  # type: ignore[method-assign]
     return app
+
+
+async def warm_up(engine: Engine, over_grpc: GrpcServer | None) -> None:
+    """Warm the runtimes, then say everywhere that requests are welcome."""
+    await engine.warm_up()
+    if over_grpc:
+        await over_grpc.serving(True)
 
 
 def documented(document: Callable[[], dict[str, Any]]) -> dict[str, Any]:

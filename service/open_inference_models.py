@@ -62,8 +62,10 @@ def tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape}
 
 
-def index(ready: bool) -> list[dict[str, str]]:
-    """Every model of the repository."""
+def index(ready: bool, only_ready: bool) -> list[dict[str, str]]:
+    """Every model of the repository, or those alone that may be asked."""
+    if only_ready and not ready:
+        return []
     state = {"state": "READY", "reason": ""} if ready else {"state": "UNAVAILABLE", "reason": "the runtimes are not warm yet"}
     return [{"name": name, "version": VERSION} | state for name in models()]
 

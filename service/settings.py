@@ -38,6 +38,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
+    grpc: bool = Field(True, description="whether to serve the Open Inference Protocol over gRPC too")
+    grpc_port: int | None = Field(
+        None, ge=0, le=65535, description="its port; 0 takes a free one and logs it; default: the one after the port above, if it is free"
+    )
     log_level: LogLevel = Field("info", description="least severe line that is logged")
     runtime: RuntimeName | None = Field(None, description="the runtime of requests that name none; default: the first of those started")
     runtimes: RuntimeNames = Field(("pytorch", "onnx"), description="those to start, with commas between")

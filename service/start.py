@@ -47,19 +47,42 @@ def runtimes(settings: Settings) -> Mapping[str, Runtime]:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """A bound socket; raises BadSetting where the address cannot be had."""
+    """A socket that listens; raises BadSetting where the address cannot be had."""
+    return bound(settings.host, settings.port, "GRADWIRE_PORT")
+
+
+def bound(host: str, port: int, variable: str) -> socket.socket:
+    """A socket that listens on this address, which the variable sets."""
     with contextlib.ExitStack() as unless_bound:
         try:
-            family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             listener = unless_bound.enter_context(socket.socket(family))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen(BACKLOG)  # at once: two sockets may be bound to one port as long as neither listens
         except OSError as error:
             reason = error.strerror or str(error)
-            raise BadSetting(f"cannot listen on {settings.host} port {settings.port}: {reason} (GRADWIRE_HOST, GRADWIRE_PORT)") from None
+            raise BadSetting(f"cannot listen on {host} port {port}: {reason} (GRADWIRE_HOST, {variable})") from None
         unless_bound.pop_all()
     return listener
+
+
+def grpc_address(settings: Settings, port: int) -> str | None:
+    """Where to serve gRPC, beside HTTP on this port; None: nowhere, for the next port is taken.
+
+    Raises BadSetting where a port that was asked for cannot be had.
+    """
+    if not settings.grpc:
+        return None
+    wanted = port + 1 if settings.grpc_port is None and settings.port else settings.grpc_port or 0
+    try:
+        bound(settings.host, wanted, "GRADWIRE_GRPC_PORT").close()
+    except BadSetting:
+        if settings.grpc_port is not None:
+            raise
+        return None
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{wanted}"
 
 
 def in_a_line(error: Exception) -> str:
@@ -82,6 +105,7 @@ def main() -> int:
     try:
         settings = CliApp.run(Settings)
         listener = listen(settings)
+        address = grpc_address(settings, listener.getsockname()[1])
         started = start(settings)
     except (ValidationError, SettingsError, BadSetting) as error:
         print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
@@ -91,9 +115,11 @@ def main() -> int:
     log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
     for name, runtime in started.items():
         log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
+    if settings.grpc and address is None:
+        log.warning("gRPC is not served: port %s is taken; GRADWIRE_GRPC_PORT sets another", port + 1)
     for warning in unknown_variables(os.environ):
         log.warning(warning)
-    app = create_app(settings, started)
+    app = create_app(settings, started, address)
     config = uvicorn.Config(
         app,
         loop="uvloop",

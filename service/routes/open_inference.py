@@ -8,9 +8,8 @@ from service import open_inference_models as about
 from service.body import small_body, whole_body
 from service.codecs import open_inference_binary as binary
 from service.documentation import INFER, problems
-from service.engine import Engine
 from service.negotiation import reply_coding
-from service.open_inference import VERSION, find_model, models
+from service.open_inference import VERSION, find_model
 from service.open_inference_schema import IndexEntry, IndexRequest, ModelMetadata, ModelReady, ServerMetadata
 from service.reply import Reply
 from service.statistics import Statistics
@@ -94,5 +93,4 @@ async def model_metadata(request: Request, name: Name, version: str = VERSION) -
 async def repository_index(request: Request) -> list[IndexEntry]:
     """Every model; with `{"ready": true}` those alone that may be asked."""
     wanted = await small_body(request, IndexRequest)
-    engine: Engine = request.state.engine
-    return [IndexEntry(**each) for each in about.index(engine.ready)] if engine.ready or not wanted.ready else []
+    return [IndexEntry(**each) for each in about.index(request.state.engine.ready, wanted.ready)]

@@ -1,0 +1,173 @@
+"""The Open Inference Protocol over gRPC, on a port of its own: service inference.GRPCInferenceService, and grpc.health.v1."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from models.errors import JobError
+from service import open_inference_models as about
+from service.codecs import open_inference_grpc as codec
+from service.engine import Engine
+from service.errors import RequestError, status_of
+from service.open_inference import find_model
+from service.protos import open_inference_pb2 as pb
+from service.settings import Settings
+from service.shared_memory import Regions
+from service.statistics import Statistics
+from service.visit import Visit
+
+SERVICE = "inference.GRPCInferenceService"
+CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+Context = grpc.aio.ServicerContext
+LONGEST_DETAILS = 2000  # they travel in a header
+log = logging.getLogger("gradwire")
+
+
+class GrpcServer:
+    """The server and its methods, each named as the protocol names it."""
+
+    def __init__(self, engine: Engine, statistics: Statistics, regions: Regions, settings: Settings) -> None:
+        self.engine, self.statistics, self.regions, self.settings = engine, statistics, regions, settings
+        self.health = health.aio.HealthServicer()
+
+    async def start(self, address: str) -> int:
+        """Listen on host:port, port 0 for a free one; returns the port."""
+        most = self.settings.max_body_bytes
+        limits = [("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", most), ("grpc.so_reuseport", 0)]
+        self.server = grpc.aio.server(options=limits)
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self.handlers()),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
+        await self.serving(False)
+        port = self.server.add_insecure_port(address)
+        await self.server.start()
+        return int(port)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more calls, and end when those that run are done, or after the time of grace."""
+        await self.health.enter_graceful_shutdown()
+        await self.server.stop(grace_s)
+
+    async def serving(self, ready: bool) -> None:
+        """What grpc.health.v1 answers."""
+        for name in ("", SERVICE):
+            await self.health.set(name, HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING)
+
+    def handlers(self) -> dict[str, grpc.RpcMethodHandler]:
+        """Every method by its name."""
+        tells = {name: grpc.unary_unary_rpc_method_handler(telling(name, tell)) for name, tell in self.tells().items()}
+        infers = {
+            "ModelInfer": grpc.unary_unary_rpc_method_handler(self.infer),
+            "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(self.infer_stream),
+        }
+        return tells | infers
+
+    def tells(self) -> dict[str, Callable[[Any], Message]]:
+        """The methods that compute nothing: from a request's message to the reply's."""
+        return {
+            "ServerLive": lambda _: pb.ServerLiveResponse(live=True),
+            "ServerReady": lambda _: pb.ServerReadyResponse(ready=self.engine.ready),
+            "ServerMetadata": lambda _: pb.ServerMetadataResponse(**about.server(self.settings.shared_memory)),
+            "ModelReady": self.model_ready,
+            "ModelMetadata": self.model_metadata,
+            "ModelStatistics": self.model_statistics,
+            "RepositoryIndex": self.repository_index,
+            "SystemSharedMemoryStatus": self.shared_memory_status,
+            "SystemSharedMemoryRegister": self.shared_memory_register,
+            "SystemSharedMemoryUnregister": self.shared_memory_unregister,
+        }
+
+    def model_ready(self, asked: pb.ModelReadyRequest) -> Message:
+        """Whether a model may be asked."""
+        find_model(asked.name, asked.version)
+        return pb.ModelReadyResponse(ready=self.engine.ready)
+
+    def model_metadata(self, asked: pb.ModelMetadataRequest) -> Message:
+        """The tensors that a model takes and gives, its parameters, and the limits of a message."""
+        return pb.ModelMetadataResponse(**about.model(find_model(asked.name, asked.version), self.settings.max_body_bytes))
+
+    def model_statistics(self, asked: pb.ModelStatisticsRequest) -> Message:
+        """What became of the requests for a model, or for each."""
+        names = [find_model(asked.name, asked.version).name] if asked.name else list(self.statistics.of)
+        return pb.ModelStatisticsResponse(model_stats=[about.statistics(name, self.statistics.of[name]) for name in names])
+
+    def repository_index(self, asked: pb.RepositoryIndexRequest) -> Message:
+        """Every model, or those alone that may be asked."""
+        return pb.RepositoryIndexResponse(models=about.index(self.engine.ready, asked.ready))
+
+    def shared_memory_status(self, asked: pb.SystemSharedMemoryStatusRequest) -> Message:
+        """The regions that are registered."""
+        regions = about.regions(self.regions.status(asked.name))
+        return pb.SystemSharedMemoryStatusResponse(regions={each["name"]: each for each in regions})
+
+    def shared_memory_register(self, asked: pb.SystemSharedMemoryRegisterRequest) -> Message:
+        """Make memory known under a name."""
+        self.regions.register(asked.name, asked.key, asked.offset, asked.byte_size)
+        return pb.SystemSharedMemoryRegisterResponse()
+
+    def shared_memory_unregister(self, asked: pb.SystemSharedMemoryUnregisterRequest) -> Message:
+        """Forget one region, or every one."""
+        self.regions.unregister(asked.name)
+        return pb.SystemSharedMemoryUnregisterResponse()
+
+    async def infer(self, data: bytes, context: Context) -> bytes:
+        """The loss of one batch, and its gradient if the model is `.grad`."""
+        async with refusals(context):
+            return await self.inferred(data, codec.encode)
+
+    async def infer_stream(self, calls: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        """The same for one batch after another; one that is refused does not end the stream."""
+        async for data in calls:
+            try:
+                yield await self.inferred(data, codec.encode_streamed)
+            except (JobError, RequestError) as error:
+                yield pb.ModelStreamInferResponse(error_message=str(error)).SerializeToString()
+
+    async def inferred(self, data: bytes, encode: Callable[..., bytes]) -> bytes:
+        """Bytes -> message -> result -> message -> bytes."""
+        with Visit(self.engine, self.statistics) as visit:
+            message = await visit.spend("decode", len(data), codec.parsed, pb.ModelInferRequest, data)
+            model = find_model(message.model_name, message.model_version)
+            visit.model = model.name
+            most = self.settings.max_elements
+            inference = await visit.spend("decode", len(data), codec.decode, message, model, self.regions, most)
+            result = await visit.run(inference.order)
+            return await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
+
+
+def telling(name: str, tell: Callable[[Any], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """A method over bytes; they are parsed by us, for what is no message is the caller's fault and not the server's."""
+    kind = getattr(pb, f"{name}Request")
+
+    async def answer(data: bytes, context: Context) -> bytes:
+        async with refusals(context):
+            return tell(codec.parsed(kind, data)).SerializeToString()
+
+    return answer
+
+
+@contextlib.asynccontextmanager
+async def refusals(context: Context) -> AsyncIterator[None]:
+    """Errors of the table in `service.errors` as gRPC's codes; anything else is our bug."""
+    try:
+        yield
+    except (JobError, RequestError) as error:
+        headers = error.headers if isinstance(error, RequestError) else {}
+        trailing = tuple((name.lower(), text) for name, text in headers.items() if name == "Retry-After")
+        await context.abort(CODES[status_of(error)], str(error)[:LONGEST_DETAILS], trailing)
+    except Exception as error:
+        log.error("gRPC failed", exc_info=error)
+        await context.abort(grpc.StatusCode.INTERNAL, "an error of the service itself, which its log describes")
