@@ -25,7 +25,9 @@ MeanOver = Literal["rows", "elements", "weights", "valid", "positives"]
 Dtype = Literal["float32", "float64"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 HALF = (np.dtype(np.float16), checks.BFLOAT16)  # computed with in float32
-ROOMIER = {"float64": "scale the request down", "float32": "use dtype float64"} | dict.fromkeys(("float16", "bfloat16"), "use dtype float32")
+ROOMIER = {"float64": "scale the request down", "float32": "use dtype float64"} | dict.fromkeys(
+    ("float16", "bfloat16"), "use dtype float32"
+)
 
 
 class Value(NamedTuple):
@@ -214,7 +216,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """The loss (a scalar, or the loss's own shape unreduced) and, if asked for, its gradient [N, C]: finite, in the job's dtype, or rounded to another."""
+    """The loss (a scalar, or the loss's own shape unreduced) and, if asked for, its gradient [N, C]: finite, in the job's dtype or half."""
 
     loss: Array
     grad: Array | None = None

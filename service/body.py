@@ -45,7 +45,7 @@ async def read_body(request: Request, limit: int, lead: int = 0) -> bytearray:
 
 
 async def received(request: Request, limit: int, lead: int = 0) -> bytearray:
-    """The body, which may be empty, behind `lead` zeros; raises BodyTooLarge as soon as its announced or actual length is over the limit."""
+    """The body, which may be empty, behind `lead` zeros; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)

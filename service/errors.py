@@ -4,6 +4,7 @@ RequestError
 ├── MalformedRequest        the body cannot be read as what it says it is
 │   ├── StalledRequest      it stopped coming before it was whole
 │   └── InvalidRegion       shared memory that is not there, or not as large as it is said to be
+├── UnknownRegion           no shared memory has been registered under this name
 ├── UnknownModel            no model of the Open Inference Protocol has this name or version
 ├── UnsupportedMediaType    a request type that is not known
 ├── NotAcceptable           a reply type that cannot be given
@@ -41,7 +42,11 @@ class StalledRequest(MalformedRequest):
 
 
 class InvalidRegion(MalformedRequest):
-    """Shared memory is off, or a region is not there, or smaller than it is said to be; the message never holds a name or a key."""
+    """Memory is not there, or smaller than it is said to be; the message never holds its key."""
+
+
+class UnknownRegion(RequestError):
+    """No shared memory has been registered under this name, or none may be."""
 
 
 class UnknownModel(RequestError):
@@ -100,6 +105,7 @@ STATUS: dict[type[Exception], int] = {
     MalformedRequest: 400,
     job_errors.UnknownLoss: 404,
     UnknownModel: 404,
+    UnknownRegion: 404,
     NotAcceptable: 406,
     BodyTooLarge: 413,
     TensorTooLarge: 413,

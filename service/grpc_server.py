@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -32,7 +32,9 @@ CODES = {
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     503: grpc.StatusCode.UNAVAILABLE,
 }
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Region = pb.SystemSharedMemoryStatusResponse.RegionStatus
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 LONGEST_DETAILS = 2000  # they travel in a header
 log = logging.getLogger("gradwire")
 
@@ -66,10 +68,10 @@ class GrpcServer:
         for name in ("", SERVICE):
             await self.health.set(name, HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING)
 
-    def handlers(self) -> dict[str, grpc.RpcMethodHandler]:
+    def handlers(self) -> dict[str, Handler]:
         """Every method by its name."""
-        tells = {name: grpc.unary_unary_rpc_method_handler(telling(name, tell)) for name, tell in self.tells().items()}
-        infers = {
+        tells: dict[str, Handler] = {name: grpc.unary_unary_rpc_method_handler(telling(name, tell)) for name, tell in self.tells().items()}
+        infers: dict[str, Handler] = {
             "ModelInfer": grpc.unary_unary_rpc_method_handler(self.infer),
             "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(self.infer_stream),
         }
@@ -110,8 +112,8 @@ class GrpcServer:
 
     def shared_memory_status(self, asked: pb.SystemSharedMemoryStatusRequest) -> Message:
         """The regions that are registered."""
-        regions = about.regions(self.regions.status(asked.name))
-        return pb.SystemSharedMemoryStatusResponse(regions={each["name"]: each for each in regions})
+        found = [Region(**each) for each in about.regions(self.regions.status(asked.name))]
+        return pb.SystemSharedMemoryStatusResponse(regions={each.name: each for each in found})
 
     def shared_memory_register(self, asked: pb.SystemSharedMemoryRegisterRequest) -> Message:
         """Make memory known under a name."""

@@ -13,8 +13,6 @@ OPENS_ARRAY = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*(?=\[)")
 MARK = secrets.token_hex(8)  # a string that no request can hold by chance, or by guessing
 
 
-
-
 class Depth(NamedTuple):
     """How many braces and brackets are open."""
 

@@ -111,7 +111,9 @@ def divided(model: Model, parameters: Mapping[str, Any]) -> tuple[dict[str, Any]
     read = {name: literal(value) if isinstance(value, str) else value for name, value in parameters.items()}
     for name in NUMBERS & read.keys():
         if isinstance(read[name], bool) or not isinstance(read[name], int | float):
-            raise InvalidParameters(Problem(f"/parameters/{name}", f"found {shortened(read[name])}; expected a number, or an input of this name"))
+            raise InvalidParameters(
+                Problem(f"/parameters/{name}", f"found {shortened(read[name])}; expected a number, or an input of this name")
+            )
     return {name: value for name, value in read.items() if name in OPTIONS}, {name: value for name, value in read.items() if name in own}
 
 

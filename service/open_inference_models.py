@@ -9,7 +9,7 @@ from typing import Any
 from models.contract import Loss, Unit
 from service.open_inference import VERSION, Model, models
 from service.shared_memory import Region
-from service.statistics import ModelStatistics, Total
+from service.statistics import ModelStatistics, Stage, Total
 
 NAME = "gradwire"
 EXTENSIONS = ("binary_tensor_data", "model_repository(index)", "parameters", "statistics")
@@ -84,7 +84,7 @@ def statistics(name: str, found: ModelStatistics) -> dict[str, Any]:
     }
 
 
-WORDS = {"wait": "queue", "decode": "compute_input", "run": "compute_infer", "encode": "compute_output"}
+WORDS: dict[Stage, str] = {"wait": "queue", "decode": "compute_input", "run": "compute_infer", "encode": "compute_output"}
 
 
 def duration(total: Total) -> dict[str, int]:

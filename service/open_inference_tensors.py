@@ -10,7 +10,7 @@ from models.checks import BFLOAT16, Array
 from models.errors import InvalidParameters, Problem, escaped, shortened
 from service.errors import MalformedRequest
 from service.shared_memory import Place, Regions
-from service.tensors import BOOL, size, viewed
+from service.tensors import BOOL, raw, size, viewed
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "BOOL": BOOL,
@@ -77,7 +77,7 @@ def put(outputs: Sequence[tuple[Wanted, Array]], regions: Regions) -> None:
     """Put the outputs that are to be in shared memory there; raises InvalidRegion."""
     for each, array in outputs:
         if each.place is not None:
-            regions.write(each.place, array)
+            regions.write(each.place, raw(array))
 
 
 def described(each: Wanted, array: Array) -> dict[str, Any]:

@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     queue: int = Field(64, ge=0, description="jobs that may wait; more are refused with 429")
     max_body_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="largest request body; a larger one is refused with 413")
     max_elements: int = Field(MOST_ELEMENTS, ge=1, description="most numbers in one array of a request; more are refused with 413")
-    shared_memory: bool = Field(False, description="whether callers on this machine may name POSIX shared memory instead of sending tensors")
+    shared_memory: bool = Field(
+        False, description="whether callers on this machine may name POSIX shared memory instead of sending tensors"
+    )
     shared_memory_prefix: str = Field(
         "gradwire", pattern=r"^[A-Za-z0-9_.-]{1,200}$", description="what the key of such memory begins with; no other is opened"
     )

@@ -1,7 +1,7 @@
 """Regions of POSIX shared memory that callers on the same machine name instead of sending tensors (Triton's system shared memory).
 
 A region is read by copying it once, and not mapped: whoever owns it may shorten it, which would end this process, or change labels after
-they were checked. Keys begin with a prefix of our own, so that no other program's memory can be asked for; no message repeats a name or a key.
+they were checked. Keys begin with a prefix of our own, so that no other program's memory can be asked for; no message repeats a key.
 """
 
 import os
@@ -10,11 +10,11 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from service.errors import InvalidRegion
+from service.errors import InvalidRegion, UnknownRegion
 
 FOLDER = Path("/dev/shm")
 MOST_REGIONS = 1024
@@ -69,7 +69,8 @@ class Regions:
         """A descriptor of the memory."""
         found = re.fullmatch(r"/?([A-Za-z0-9_.-]{1,255})", key)
         if found is None or not found[1].startswith(str(self.prefix)):
-            raise InvalidRegion(f"the key must be of letters, digits and _ . - and begin with {self.prefix!r}, which GRADWIRE_SHARED_MEMORY_PREFIX sets")
+            form = f"letters, digits and _ . - that begin with {self.prefix!r}, as GRADWIRE_SHARED_MEMORY_PREFIX says"
+            raise InvalidRegion(f"the key is not of the form that this service opens: {form}")
         try:
             descriptor = os.open(FOLDER / found[1], os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
@@ -93,21 +94,21 @@ class Regions:
         return {name: self.find(name)} if name else dict(self.named)
 
     def find(self, name: str) -> Region:
-        """The region of this name."""
+        """The region of this name; raises UnknownRegion."""
         self.is_on()
         if name not in self.named:
-            raise InvalidRegion(NO_SUCH)
+            raise UnknownRegion(NO_SUCH)
         return self.named[name]
 
     def is_on(self) -> None:
-        """Raise InvalidRegion where shared memory is off."""
+        """Raise UnknownRegion where shared memory is off."""
         if self.prefix is None:
-            raise InvalidRegion(OFF)
+            raise UnknownRegion(OFF)
 
     def read(self, place: Place) -> memoryview:
         """A copy of the bytes there."""
         region, position = self.within(place)
-        data = memoryview(np.empty(place.byte_size, np.uint8))
+        data = np.empty(place.byte_size, np.uint8).data
         done = 0
         while done < len(data):
             count = os.preadv(region.descriptor, [data[done:]], position + done)
@@ -116,12 +117,11 @@ class Regions:
             done += count
         return data
 
-    def write(self, place: Place, data: Any) -> None:
+    def write(self, place: Place, data: memoryview) -> None:
         """Put the bytes there; raises InvalidRegion where they do not fit."""
         region, position = self.within(place)
-        data = memoryview(data).cast("B")
         if len(data) > place.byte_size:
-            raise InvalidRegion(f"an output of {len(data)} bytes does not fit into the {place.byte_size} bytes of shared memory that are given for it")
+            raise InvalidRegion(f"an output of {len(data)} bytes does not fit into the {place.byte_size} bytes of its shared memory")
         if position + len(data) > size_of(region):
             raise InvalidRegion(SHORTENED)
         done = 0
@@ -130,9 +130,13 @@ class Regions:
 
     def within(self, place: Place) -> tuple[Region, int]:
         """The region, and where in its memory the place begins."""
-        region = self.find(place.region)
+        try:
+            region = self.find(place.region)
+        except UnknownRegion as error:
+            raise InvalidRegion(str(error)) from None
         if place.offset < 0 or place.byte_size < 0 or place.offset + place.byte_size > region.byte_size:
-            raise InvalidRegion(f"offset {place.offset} and byte size {place.byte_size} do not lie in the region's {region.byte_size} bytes")
+            found = f"offset {place.offset} and size {place.byte_size}"
+            raise InvalidRegion(f"{found} do not lie in the region's {region.byte_size} bytes")
         return region, region.offset + place.offset
 
 

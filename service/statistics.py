@@ -3,6 +3,9 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["decode", "wait", "run", "encode"]
 
 
 @dataclass
@@ -24,7 +27,7 @@ class ModelStatistics:
 
     success: Total = field(default_factory=Total)
     fail: Total = field(default_factory=Total)
-    stages: dict[str, Total] = field(default_factory=dict)  # of the requests that succeeded
+    stages: dict[Stage, Total] = field(default_factory=dict)  # of the requests that succeeded
     last_ms: int = 0  # when a request last ended well, since 1970
 
 
@@ -34,7 +37,7 @@ class Statistics:
     def __init__(self, models: Iterable[str]) -> None:
         self.of = {name: ModelStatistics() for name in models}
 
-    def add(self, model: str, success: bool, ns: int, spent_ns: Mapping[str, int]) -> None:
+    def add(self, model: str, success: bool, ns: int, spent_ns: Mapping[Stage, int]) -> None:
         """A request that has ended; one whose model nobody could make out is not counted."""
         found = self.of.get(model)
         if found is None:

@@ -36,6 +36,11 @@ def viewed(data: bytes | bytearray | memoryview, dtype: np.dtype[Any], shape: Se
     return array.reshape(shape)
 
 
+def raw(array: Array) -> memoryview:
+    """The bytes of an array, row by row, which share its memory where it lies so."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
 def size(shape: Sequence[int], name: str, most_elements: int) -> int:
     """How many numbers a tensor of this shape has; raises MalformedRequest where that is no shape, TensorTooLarge beyond the limit."""
     if len(shape) > MOST_DIMENSIONS or any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in shape):
@@ -67,7 +72,8 @@ def fields(tensors: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str
 def labels(tensors: Mapping[str, Array], ignore_index: Any) -> Labels:
     """Labels as [L] indices and [N + 1] offsets, as [N, K] indices padded with -1, or as one index a row, [N]."""
     if "labels" not in tensors:
-        raise InvalidTargets(Problem(f"/{next(each for each in LABEL_TENSORS if each in tensors)}", "belongs to labels, and there are none"))
+        alone = next(each for each in LABEL_TENSORS if each in tensors)
+        raise InvalidTargets(Problem(f"/{alone}", "belongs to labels, and there are none"))
     indices, weights = tensors["labels"], tensors.get("label_weights")
     for name in ("labels", "label_offsets"):
         if name in tensors and tensors[name].dtype.kind not in "iu":

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Literal, ParamSpec, Self, TypeVar, get_args
+from typing import ParamSpec, Self, TypeVar, get_args
 
 from models.contract import Result
 from service.codec import Order
 from service.engine import Engine
-from service.statistics import Statistics
+from service.statistics import Stage, Statistics
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Stage = Literal["decode", "wait", "run", "encode"]
 
 
 class Visit:

@@ -47,26 +47,38 @@ def client(runtimes: dict[str, Runtime]) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def live_service() -> Iterator[str]:
-    """The URL of the service in a process of its own, as a user starts it."""
-    with running_service() as url:
-        yield url
+def live_process() -> Iterator["running_service"]:
+    """The service in a process of its own, as a user starts it; system shared memory is on."""
+    with running_service(GRADWIRE_SHARED_MEMORY="true") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def live_service(live_process: "running_service") -> str:
+    """Its URL."""
+    return live_process.url
+
+
+@pytest.fixture(scope="session")
+def live_grpc(live_process: "running_service") -> str:
+    """Its host:port for gRPC."""
+    return live_process.grpc
 
 
 class running_service:  # noqa: N801 - used as a function
     """Start `python -m service` on a free port, with these settings besides; end it by TERM."""
 
     def __init__(self, **settings: str) -> None:
-        self.port = free_port()
+        port, grpc_port = free_port(), free_port()
+        self.url, self.grpc = f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GRADWIRE_")}
-        self.environment = inherited | {"GRADWIRE_PORT": str(self.port)} | settings
+        self.environment = inherited | {"GRADWIRE_PORT": str(port), "GRADWIRE_GRPC_PORT": str(grpc_port)} | settings
 
-    def __enter__(self) -> str:
+    def __enter__(self) -> "running_service":
         root = Path(__file__).parent.parent
         self.process = subprocess.Popen([sys.executable, "-m", "service"], env=self.environment, cwd=root, stderr=subprocess.DEVNULL)
-        url = f"http://127.0.0.1:{self.port}"
-        wait_until_ready(lambda: answers(f"{url}/health/ready"))
-        return url
+        wait_until_ready(lambda: answers(f"{self.url}/health/ready"))
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()

@@ -46,7 +46,7 @@ class PyTorch:
         """Host array -> tensor, sharing memory on the CPU wherever torch can: not with what is laid out backwards, or between words."""
         if not array.flags.aligned or min(array.strides, default=0) < 0:
             array = array.copy()
-        share = torch.from_numpy if array.flags.writeable else torch.from_dlpack  # nothing here writes into what it is given
+        share = torch.from_numpy if array.flags.writeable else torch.utils.dlpack.from_dlpack  # nothing here writes into what it is given
         return share(array).to(self.device)
 
 

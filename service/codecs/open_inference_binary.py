@@ -1,7 +1,5 @@
 """The Open Inference Protocol with tensors behind its JSON (the binary tensor data extension), or in shared memory."""
 
-import numpy as np
-
 from models.checks import Array
 from models.contract import Result
 from models.errors import escaped, shortened
@@ -12,7 +10,7 @@ from service.open_inference import Asked, Inference, Model, inference
 from service.open_inference_schema import InferInput, InferOutput
 from service.open_inference_tensors import datatype, described, flag, in_shared_memory, place, put, wanted
 from service.shared_memory import Regions
-from service.tensors import viewed
+from service.tensors import raw, viewed
 
 LENGTH = "Inference-Header-Content-Length"
 BINARY, JSON = "application/octet-stream", "application/json"
@@ -82,8 +80,10 @@ def encode(request: Inference, regions: Regions, result: Result, coding: str = "
     outputs = request.reply(result)
     put(outputs, regions)
     is_text = [each.place is None and not each.binary for each, _ in outputs]
-    head = open_inference_json.head(request, [(described(*each), each[1] if text else None) for each, text in zip(outputs, is_text, strict=True)])
-    blobs: list[Part] = [memoryview(array.reshape(-1).view(np.uint8)) for each, array in outputs if each.binary and each.place is None]
+    head = open_inference_json.head(
+        request, [(described(*each), each[1] if text else None) for each, text in zip(outputs, is_text, strict=True)]
+    )
+    blobs: list[Part] = [raw(array) for each, array in outputs if each.binary and each.place is None]
     if not blobs:
         return Body(head, JSON).compressed(coding)
     return Body([*head, *blobs], BINARY, {LENGTH: str(sum(map(len, head)))}).compressed(coding)

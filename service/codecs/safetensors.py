@@ -15,7 +15,7 @@ from models.errors import InvalidParameters, Problem, escaped, shortened
 from service.codec import Codec, Part
 from service.errors import MalformedRequest
 from service.json_object import unique
-from service.tensors import BOOL, fields, viewed
+from service.tensors import BOOL, fields, raw, viewed
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -113,7 +113,7 @@ def write(result: Result) -> list[Part]:
     for name, array in arrays.items():
         header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [reached, reached + array.nbytes]}
         reached += array.nbytes
-        parts.append(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+        parts.append(raw(array))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % LENGTH_BYTES)
     return [len(text).to_bytes(LENGTH_BYTES, "little") + text, *parts]

@@ -73,9 +73,7 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
     length = binary.header_length(request.headers.get(binary.LENGTH))
     with Visit(state.engine, state.statistics, model.name) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes, binary.lead(length))
-        inference = await visit.spend(
-            "decode", len(body), binary.decode, body, length, model, state.regions, state.settings.max_elements
-        )
+        inference = await visit.spend("decode", len(body), binary.decode, body, length, model, state.regions, state.settings.max_elements)
         del body
         result = await visit.run(inference.order)
         reply = await visit.spend("encode", result.nbytes, binary.encode, inference, state.regions, result, coding)
@@ -89,7 +87,7 @@ async def model_metadata(request: Request, name: Name, version: str = VERSION) -
     return ModelMetadata(**about.model(find_model(name, version), request.state.settings.max_body_bytes))
 
 
-@router.post("/repository/index", responses=problems(400, 422))
+@router.post("/repository/index", responses=problems(400, 413, 422))
 async def repository_index(request: Request) -> list[IndexEntry]:
     """Every model; with `{"ready": true}` those alone that may be asked."""
     wanted = await small_body(request, IndexRequest)

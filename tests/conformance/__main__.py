@@ -25,6 +25,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--example", type=Path, metavar="FILE.json", help="a model and a request that it computes")
     parser.add_argument("--model", help="without --example: a model, whose inputs are made up from its metadata")
     parser.add_argument("--shm-prefix", default="gradwire", help="keys of shared memory begin with this (default: %(default)s)")
+    parser.add_argument(
+        "--assume", action="append", default=[], metavar="EXTENSION", help="run the cases of an extension that REST does not list"
+    )
     parser.add_argument("--only", metavar="WORD", default="", help="only the cases with this word in their name")
     parser.add_argument("--list", action="store_true", help="print the table of cases and end")
     found = parser.parse_args()
@@ -65,7 +68,7 @@ def main() -> int:
     except (Unmet, OSError) as problem:
         print(f"no sample: {problem}", file=sys.stderr)
         return 2
-    server = Server(given.url, sample, grpc_client(given.grpc), given.shm_prefix)
+    server = Server(given.url, sample, grpc_client(given.grpc), given.shm_prefix, frozenset(given.assume))
     verdicts: Counter[str] = Counter()
     for case in CASES.values():
         if given.only in case.name:

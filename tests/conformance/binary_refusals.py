@@ -47,22 +47,22 @@ def both(server: Server) -> tuple[bytes, Mapping[str, str]]:
 
 
 LIES: dict[str, tuple[str, Malformed]] = {
-    "negative_header_length": (LENGTH, header(lambda length, body: "-1")),
-    "header_length_that_is_no_number": (LENGTH, header(lambda length, body: "many")),
-    "header_length_beyond_the_body": (LENGTH, header(lambda length, body: str(len(body) + 1))),
-    "header_length_within_the_json": (LENGTH, header(lambda length, body: str(length - 1))),
-    "binary_data_without_a_header_length": (f"Binary: {HEADER} must be provided if any binary data is present", no_header),
-    "binary_data_size_below_the_shape": (SIZE, size(lambda true: true - 1, lambda data: data[:-1])),
-    "binary_data_size_above_the_shape": (SIZE, size(lambda true: true + 1, lambda data: data + b"\0")),
-    "binary_data_size_beyond_the_body": (SIZE, size(lambda true: true + 1)),
-    "negative_binary_data_size": (SIZE, size(lambda true: -true)),
-    "binary_data_size_that_is_no_number": (SIZE, size(lambda true: "many")),
-    "left_over_bytes": (ORDER, size(lambda true: true, lambda data: data + b"left")),
-    "binary_data_that_is_cut_off": (ORDER, size(lambda true: true, lambda data: data[: len(data) // 2])),
+    "negative_header_length_is_refused": (LENGTH, header(lambda length, body: "-1")),
+    "header_length_that_is_no_number_is_refused": (LENGTH, header(lambda length, body: "many")),
+    "header_length_beyond_the_body_is_refused": (LENGTH, header(lambda length, body: str(len(body) + 1))),
+    "header_length_within_the_json_is_refused": (LENGTH, header(lambda length, body: str(length - 1))),
+    "binary_data_without_a_header_length_is_refused": (f"Binary: {HEADER} must be provided if any binary data is present", no_header),
+    "binary_data_size_below_the_shape_is_refused": (SIZE, size(lambda true: true - 1, lambda data: data[:-1])),
+    "binary_data_size_above_the_shape_is_refused": (SIZE, size(lambda true: true + 1, lambda data: data + b"\0")),
+    "binary_data_size_beyond_the_body_is_refused": (SIZE, size(lambda true: true + 1)),
+    "negative_binary_data_size_is_refused": (SIZE, size(lambda true: -true)),
+    "binary_data_size_that_is_no_number_is_refused": (SIZE, size(lambda true: "many")),
+    "left_over_bytes_are_refused": (ORDER, size(lambda true: true, lambda data: data + b"left")),
+    "binary_data_that_is_cut_off_is_refused": (ORDER, size(lambda true: true, lambda data: data[: len(data) // 2])),
 }
 UNCLEAR: dict[str, tuple[str, Malformed]] = {
-    "data_beside_binary_data_size": ("Binary: silent on an input that has both", both),
-    "binary_data_size_beyond_int64": (
+    "data_beside_binary_data_size_is_refused": ("Binary: silent on an input that has both", both),
+    "binary_data_size_beyond_int64_is_refused": (
         "Binary: binary_data_size is an int64 parameter; silent on a larger integer",
         size(lambda true: json.loads("9" * 30)),
     ),

@@ -1,19 +1,14 @@
-"""Every case, by its name: importing a module of cases adds them."""
+"""Every case, by its name. Importing a module of cases adds them, in the order in which they are reported."""
 
-from tests.conformance import (
-    binary,  # noqa: F401
-    binary_refusals,  # noqa: F401
-    grpc_cases,  # noqa: F401
-    grpc_extensions,  # noqa: F401
-    grpc_refusals,  # noqa: F401
-    health,  # noqa: F401
-    inference,  # noqa: F401
-    metadata,  # noqa: F401
-    refusals,  # noqa: F401
-    repository,  # noqa: F401
-    shared_memory,  # noqa: F401
-    statistics,  # noqa: F401
-)
+from importlib import import_module
+
 from tests.conformance.case import CASES
+
+MODULES = (
+    *("health", "metadata", "inference", "refusals", "binary", "binary_refusals", "statistics", "repository", "shared_memory"),
+    *("grpc_cases", "grpc_refusals", "grpc_extensions"),
+)
+for _name in MODULES:
+    import_module(f"tests.conformance.{_name}")
 
 __all__ = ["CASES"]

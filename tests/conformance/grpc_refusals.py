@@ -58,26 +58,29 @@ def both(server: Server) -> dict[str, Any]:
 
 
 MALFORMED: dict[str, tuple[str, Callable[[Server], dict[str, Any]]]] = {
-    "grpc_more_values_than_the_shape": (CONTENTS, typed_change(values(lambda given: [*given, given[0]]))),
-    "grpc_fewer_values_than_the_shape": (CONTENTS, typed_change(values(lambda given: given[:-1]))),
-    "grpc_values_in_the_field_of_another_datatype": (
+    "grpc_more_values_than_the_shape_are_refused": (CONTENTS, typed_change(values(lambda given: [*given, given[0]]))),
+    "grpc_fewer_values_than_the_shape_are_refused": (CONTENTS, typed_change(values(lambda given: given[:-1]))),
+    "grpc_values_in_the_field_of_another_datatype_are_refused": (
         "gRPC, Tensor Data: a format that matches the tensor's data type",
         typed_change(other_field),
     ),
-    "grpc_negative_dimension": (CONTENTS, typed_change(lambda tensor: tensor.update(shape=[-1, *tensor["shape"][1:]]))),
-    "grpc_unknown_datatype": ("gRPC, Tensor Data Types: the table", typed_change(lambda tensor: tensor.update(datatype="FP31"))),
-    "grpc_no_inputs": (STATUS, lambda server: typed_request(server, inputs=[])),
-    "grpc_unknown_output": (STATUS, lambda server: sample_request(server, outputs=[{"name": "no-such-output"}])),
-    "grpc_raw_and_typed_contents": ("gRPC, ModelInferRequest: with raw_input_contents, contents must not be specified", both),
-    "grpc_too_few_raw_contents": (RAW_COUNT, raw_change(lambda raw: raw[:-1])),
-    "grpc_too_many_raw_contents": (RAW_COUNT, raw_change(lambda raw: [*raw, raw[0]])),
-    "grpc_raw_content_too_short": (RAW_SIZE, raw_change(lambda raw: [raw[0][:-1], *raw[1:]])),
-    "grpc_raw_content_too_long": (RAW_SIZE, raw_change(lambda raw: [raw[0] + b"\0", *raw[1:]])),
+    "grpc_negative_dimension_is_refused": (CONTENTS, typed_change(lambda tensor: tensor.update(shape=[-1, *tensor["shape"][1:]]))),
+    "grpc_unknown_datatype_is_refused": ("gRPC, Tensor Data Types: the table", typed_change(lambda tensor: tensor.update(datatype="FP31"))),
+    "grpc_no_inputs_are_refused": (STATUS, lambda server: typed_request(server, inputs=[])),
+    "grpc_unknown_output_is_refused": (
+        "gRPC follows REST, Inference Request Examples: the server must return the output requested, and cannot",
+        lambda server: sample_request(server, outputs=[{"name": "no-such-output"}]),
+    ),
+    "grpc_raw_and_typed_contents_are_refused": ("gRPC, ModelInferRequest: with raw_input_contents, contents must not be specified", both),
+    "grpc_too_few_raw_contents_are_refused": (RAW_COUNT, raw_change(lambda raw: raw[:-1])),
+    "grpc_too_many_raw_contents_are_refused": (RAW_COUNT, raw_change(lambda raw: [*raw, raw[0]])),
+    "grpc_raw_content_too_short_is_refused": (RAW_SIZE, raw_change(lambda raw: [raw[0][:-1], *raw[1:]])),
+    "grpc_raw_content_too_long_is_refused": (RAW_SIZE, raw_change(lambda raw: [raw[0] + b"\0", *raw[1:]])),
 }
 for _name, (_clause, _malformed) in MALFORMED.items():
     add(
         Case(
-            f"{_name}_is_refused",
+            _name,
             _clause,
             lambda server, malformed=_malformed: refuse(server, "ModelInfer", malformed(server)) and None,
             grpc=True,

@@ -47,6 +47,13 @@ def outputs_are_those_of_the_metadata(server: Server) -> None:
         expect(fits(tensor.shape, described[name]["shape"]), f"{name}: shape {tensor.shape}, not {described[name]['shape']}")
 
 
+@case("REST, Model Metadata Response JSON Object: inputs are those required by the model; nothing there marks one as optional", advice=True)
+def inputs_are_those_of_the_metadata(server: Server) -> None:
+    described = {each["name"]: each["datatype"] for each in server.metadata.get("inputs") or []}
+    sent = {each.name: each.datatype for each in server.sample.inputs}
+    expect(sent == described, f"the sample is computed with {sent}, and the metadata names {described}")
+
+
 @case("REST, Inference Request JSON Object: without outputs, all that the model produces are returned")
 def all_outputs_come_unasked(server: Server) -> None:
     names = {each["name"] for each in server.metadata.get("outputs") or []} or set(server.sample.outputs)

@@ -80,44 +80,44 @@ def renamed(tensor: dict[str, Any], server: Server) -> dict[str, Any]:
 
 
 MALFORMED: dict[str, tuple[str, Malformed]] = {
-    "body_that_is_not_json": (ERROR, lambda server: (b"not json", JSON)),
-    "truncated_json": (ERROR, lambda server: (json.dumps(server.sample.request()).encode()[:-9], JSON)),
-    "json_that_is_no_object": (ERROR, lambda server: (b"[]", JSON)),
-    "no_inputs": ("REST, Inference Request JSON Object: inputs is not #optional", lambda server: ({"id": "1"}, JSON)),
-    "inputs_that_are_no_array": ("YAML, inference_request: inputs is an array", lambda server: ({"inputs": "scores"}, JSON)),
-    "input_without_a_name": (NEEDED, without("name")),
-    "input_without_a_shape": (NEEDED, without("shape")),
-    "input_without_a_datatype": (NEEDED, without("datatype")),
-    "input_without_data": (NEEDED, without("data")),
-    "more_values_than_the_shape": (COUNT, changed(lambda tensor, _: tensor["data"].append(tensor["data"][0]))),
-    "fewer_values_than_the_shape": (COUNT, changed(lambda tensor, _: tensor["data"].__delitem__(-1))),
-    "negative_dimension": (DIMENSION, dimension(lambda size: -size)),
-    "fractional_dimension": (DIMENSION, dimension(lambda size: size + 0.5)),
-    "unknown_datatype": ("REST, Request Input: datatype as defined in Tensor Data Types", with_(datatype="FP31")),
-    "words_for_numbers": (
+    "body_that_is_not_json_is_refused": (ERROR, lambda server: (b"not json", JSON)),
+    "truncated_json_is_refused": (ERROR, lambda server: (json.dumps(server.sample.request()).encode()[:-9], JSON)),
+    "json_that_is_no_object_is_refused": (ERROR, lambda server: (b"[]", JSON)),
+    "no_inputs_are_refused": ("REST, Inference Request JSON Object: inputs is not #optional", lambda server: ({"id": "1"}, JSON)),
+    "inputs_that_are_no_array_are_refused": ("YAML, inference_request: inputs is an array", lambda server: ({"inputs": "scores"}, JSON)),
+    "input_without_a_name_is_refused": (NEEDED, without("name")),
+    "input_without_a_shape_is_refused": (NEEDED, without("shape")),
+    "input_without_a_datatype_is_refused": (NEEDED, without("datatype")),
+    "input_without_data_is_refused": (NEEDED, without("data")),
+    "more_values_than_the_shape_are_refused": (COUNT, changed(lambda tensor, _: tensor["data"].append(tensor["data"][0]))),
+    "fewer_values_than_the_shape_are_refused": (COUNT, changed(lambda tensor, _: tensor["data"].__delitem__(-1))),
+    "negative_dimension_is_refused": (DIMENSION, dimension(lambda size: -size)),
+    "fractional_dimension_is_refused": (DIMENSION, dimension(lambda size: size + 0.5)),
+    "unknown_datatype_is_refused": ("REST, Request Input: datatype as defined in Tensor Data Types", with_(datatype="FP31")),
+    "words_for_numbers_are_refused": (
         "REST, Tensor Data: a server may coerce elements or return an error, and a word is no number",
         changed(words_for_numbers),
     ),
-    "unknown_output": (
+    "unknown_output_is_refused": (
         "REST, Inference Request Examples: the server must return the output requested, and cannot",
         lambda server: (server.sample.request(outputs=[{"name": "no-such-output"}]), JSON),
     ),
 }
 UNCLEAR: dict[str, tuple[str, Malformed]] = {
-    "datatype_in_small_letters": (
+    "datatype_in_small_letters_is_refused": (
         "KServe, HTTP/REST: all strings in all contexts are case-sensitive",
         changed(lambda tensor, _: tensor.update(datatype=tensor["datatype"].lower())),
     ),
-    "nested_data_of_another_shape": (
+    "nested_data_of_another_shape_is_refused": (
         "REST, Tensor Data: natural multi-dimensional form or flattened, and this is neither",
         changed(transposed),
     ),
-    "unknown_input": ("REST, Request Input: silent on a name that the model has not", changed(renamed)),
-    "duplicate_input": (
+    "unknown_input_is_refused": ("REST, Request Input: silent on a name that the model has not", changed(renamed)),
+    "duplicate_input_is_refused": (
         "REST, Request Input: silent on a name that comes twice",
         lambda server: (server.sample.request(inputs=[each.json() for each in [*server.sample.inputs, server.sample.inputs[0]]]), JSON),
     ),
-    "missing_input": (
+    "missing_input_is_refused": (
         "REST, Model Metadata Response JSON Object: inputs are those required by the model; silent on one left out",
         lambda server: (server.sample.request(inputs=[each.json() for each in server.sample.inputs[1:]]), JSON),
     ),
@@ -127,7 +127,7 @@ UNCLEAR: dict[str, tuple[str, Malformed]] = {
 def add_refusals(cases: Mapping[str, tuple[str, Malformed]], **kind: Any) -> None:
     """Each becomes a case."""
     for name, (clause, malformed) in cases.items():
-        add(Case(f"{name}_is_refused", clause, lambda server, malformed=malformed: refuse(server, *malformed(server)) and None, **kind))
+        add(Case(name, clause, lambda server, malformed=malformed: refuse(server, *malformed(server)) and None, **kind))
 
 
 add_refusals(MALFORMED)

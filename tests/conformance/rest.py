@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +41,15 @@ class Reply:
         return self
 
 
+class ExactResponse(HTTPResponse):
+    """Reads no byte beyond its own, so that one that the server should not have sent spoils the next reply."""
+
+    def __init__(self, sock: Any, *more: Any, **named: Any) -> None:
+        super().__init__(sock, *more, **named)
+        self.fp.close()
+        self.fp = sock.makefile("rb", 1)
+
+
 class Connection:
     """One connection to the server, kept as long as the server keeps it."""
 
@@ -48,6 +57,7 @@ class Connection:
         parts = urlsplit(url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self.http = kind(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT_S)
+        self.http.response_class = ExactResponse
         self.prefix = parts.path.rstrip("/")
         self.drops = 0
 

@@ -22,6 +22,7 @@ class Server:
     sample: Sample
     grpc: Any = None
     shm_prefix: str = "gradwire"
+    assumed: frozenset[str] = frozenset()
 
     def connection(self) -> AbstractContextManager[Connection]:
         """A connection for several requests."""
@@ -48,11 +49,11 @@ class Server:
 
     @cached_property
     def extensions(self) -> frozenset[str]:
-        """What the server metadata lists; nothing where there is no metadata, which a case of its own finds."""
+        """What the server metadata lists, and what is assumed; where there is no metadata, a case of its own finds that."""
         try:
-            return frozenset(self.call("GET", "/v2").ok().json()["extensions"])
+            return self.assumed | frozenset(self.call("GET", "/v2").ok().json()["extensions"])
         except (Unmet, KeyError, TypeError):
-            return frozenset()
+            return self.assumed
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

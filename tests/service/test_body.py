@@ -91,8 +91,8 @@ def test_the_problem_names_the_limit_and_the_next_request_is_answered(client: Te
 @pytest.fixture(scope="module")
 def narrow_service() -> Iterator[str]:
     """A service that takes small bodies only; with one runtime, as an image without torch has it."""
-    with running_service(GRADWIRE_MAX_BODY_BYTES=str(LIMIT), GRADWIRE_RUNTIMES="onnx") as url:
-        yield url
+    with running_service(GRADWIRE_MAX_BODY_BYTES=str(LIMIT), GRADWIRE_RUNTIMES="onnx") as service:
+        yield service.url
 
 
 def address(url: str) -> tuple[str, int]:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from service.compression import unpacked
+from service.body import unpacked_behind
+from service.compression import packed, unpacked
 from service.errors import BodyTooLarge, MalformedRequest
 from tests.service.problems import GOOD, assert_problem
 
@@ -96,3 +97,31 @@ def test_an_unknown_coding_is_415_and_says_which_are_known(client: TestClient) -
     reply = client.post("/loss", content=TEXT, headers={"content-encoding": "br"})
     assert_problem(reply, 415, "'br'")
     assert "gzip" in reply.headers["accept-encoding"]
+
+
+@pytest.mark.parametrize(("asked", "coding"), [("gzip", "gzip"), ("GZIP", "gzip"), ("deflate", "deflate"), ("br, gzip;q=0.5", "gzip")])
+def test_a_reply_is_compressed_when_that_is_asked_for(asked: str, coding: str, client: TestClient) -> None:
+    plain = client.post("/grad", content=TEXT, headers={"accept-encoding": "identity"})
+    with client.stream("POST", "/grad", content=TEXT, headers={"accept-encoding": asked}) as reply:
+        sent = b"".join(reply.iter_raw())
+    assert reply.headers["content-encoding"] == coding
+    assert int(reply.headers["content-length"]) == len(sent)
+    assert (gzip.decompress if coding == "gzip" else zlib.decompress)(sent) == plain.content
+
+
+@pytest.mark.parametrize("asked", ["", "identity", "*", "br", "zstd", "gzip;q=0", "gzip;q=0.5, identity", "x-gzip"])
+def test_a_reply_is_as_it_is_when_nothing_else_is_asked_for(asked: str, client: TestClient) -> None:
+    reply = client.post("/grad", content=TEXT, headers={"accept-encoding": asked})
+    assert "content-encoding" not in reply.headers
+    assert reply.status_code == 200
+
+
+def test_equal_requests_give_equal_compressed_bytes() -> None:
+    assert packed([b"a" * 1000, memoryview(b"b")], "gzip") == packed([b"a" * 1000, memoryview(b"b")], "gzip")
+    assert gzip.decompress(b"".join(packed([b"a" * 1000, memoryview(b"b")], "gzip"))) == b"a" * 1000 + b"b"
+
+
+def test_what_is_compressed_is_put_behind_a_lead_where_it_is_to_be_aligned() -> None:
+    assert unpacked_behind(3, bytearray(gzip.compress(b"xyz")), "gzip", 3) == b"\0\0\0xyz"
+    with pytest.raises(BodyTooLarge, match="larger than 2 bytes"):
+        unpacked_behind(3, bytearray(gzip.compress(b"xyz")), "gzip", 2)

@@ -13,9 +13,13 @@ from models.catalogue import find
 from models.contract import Job, Result
 from models.errors import UnknownRuntime
 from service.app import create_app
+from service.codec import Order
 from service.engine import SMALL_BYTES, Engine
 from service.errors import NotReady, Overloaded
+from service.open_inference import models
 from service.settings import Settings
+from service.statistics import Statistics
+from service.visit import Visit
 from tests.conftest import wait_until_ready
 from tests.service.problems import GOOD, assert_problem
 
@@ -25,8 +29,8 @@ BCE = find("bce")
 
 async def placed(engine: Engine, job: Job, runtime: str | None) -> Result:
     """Run a job as a request does: in a place of its own."""
-    with engine.place():
-        return await engine.run(job, runtime)
+    with Visit(engine, Statistics(models())) as visit:
+        return await visit.run(Order(job, runtime))
 
 
 class Waiting:

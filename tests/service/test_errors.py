@@ -12,6 +12,9 @@ from service.reply import problem_reply
 
 TABLE = {
     "MalformedRequest": 400,
+    "InvalidRegion": 400,
+    "UnknownModel": 404,
+    "UnknownRegion": 404,
     "UnknownLoss": 404,
     "NotAcceptable": 406,
     "BodyTooLarge": 413,

@@ -5,7 +5,7 @@ from starlette.testclient import TestClient
 
 from service.codecs import plain_json
 from service.errors import NotAcceptable, UnsupportedMediaType
-from service.negotiation import ranges, reply_codec, request_codec
+from service.negotiation import CODECS, ranges, reply_codec, request_codec
 from tests.service.problems import GOOD, assert_problem
 
 JSON = ["", "application/json", "Application/JSON", "application/json; charset=utf-8", " application/json ;x=y"]
@@ -38,7 +38,6 @@ ACCEPTABLE += [
 NOT_ACCEPTABLE = [
     "text/html",
     "application/json;q=0",
-    "application/json;q=0.0, */*",
     "image/*",
     "application/*;q=0, */*",
     "json",
@@ -58,7 +57,7 @@ def test_other_types_are_refused_with_a_hint_of_what_is_known(content_type: str,
         request_codec({"content-type": content_type})
     reply = client.post("/grad", content=b"{}", headers={"content-type": content_type})
     problem = assert_problem(reply, 415, "application/json")
-    assert reply.headers["accept-post"] == "application/json"
+    assert reply.headers["accept-post"] == ", ".join(CODECS)
     assert ("curl" in problem["detail"]) == ("form-url" in content_type)
 
 
@@ -88,3 +87,31 @@ def test_whoever_does_not_is_told_what_there_is(accept: str, client: TestClient)
 
 def test_qualities_that_are_no_numbers_count_as_one() -> None:
     assert ranges("a/b;q=0.5, c/d;q=٣, e/f;q=-1, g/h") == {"a/b": 0.5, "c/d": 1.0, "e/f": 1.0, "g/h": 1.0}
+
+
+TYPES = ["application/json", "application/vnd.safetensors", "application/vnd.apache.arrow.stream"]
+
+
+def test_these_are_the_types_that_the_wire_contract_names() -> None:
+    assert list(CODECS) == TYPES
+
+
+@pytest.mark.parametrize("media_type", ["application/x-safetensors", "application/vnd.safetensors", "Application/X-Safetensors; x=y"])
+def test_safetensors_has_two_names_and_one_codec(media_type: str) -> None:
+    for headers in ({"content-type": media_type}, {"accept": media_type}):
+        assert reply_codec(headers).media_type == "application/vnd.safetensors"
+    assert request_codec({"content-type": media_type}).media_type == "application/vnd.safetensors"
+
+
+@pytest.mark.parametrize("own", TYPES)
+def test_a_reply_is_of_the_requests_own_type_unless_another_is_liked_better(own: str) -> None:
+    for accept in ("", "*/*", "application/*", f"application/json, {own}"):
+        assert reply_codec({"content-type": own, "accept": accept}).media_type == own
+    for other in TYPES:
+        assert reply_codec({"content-type": own, "accept": f"{other}, */*;q=0.5"}).media_type == other
+
+
+def test_a_type_that_an_extra_brings_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.negotiation.BY_NAME", {})
+    with pytest.raises(UnsupportedMediaType, match=r"needs gradwire-service\[arrow\]"):
+        request_codec({"content-type": "application/vnd.apache.arrow.stream"})

@@ -19,6 +19,8 @@ from service.settings import PREFIX, Settings, unknown_variables
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("9000", 9000),
+    "grpc": ("false", False),
+    "grpc_port": ("9001", 9001),
     "log_level": ("debug", "debug"),
     "runtime": ("onnx", "onnx"),
     "runtimes": ("onnx, pytorch", ("onnx", "pytorch")),
@@ -28,6 +30,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "queue": ("0", 0),
     "max_body_bytes": ("1024", 1024),
     "max_elements": ("1000", 1000),
+    "shared_memory": ("true", True),
+    "shared_memory_prefix": ("my-team", "my-team"),
     "graphs_dir": ("/tmp/graphs", Path("/tmp/graphs")),
 }
 BAD = [
@@ -36,6 +40,12 @@ BAD = [
     ("port", "65536"),
     ("port", ""),
     ("port", "80.5"),
+    ("grpc", "maybe"),
+    ("grpc_port", "-1"),
+    ("grpc_port", "65536"),
+    ("shared_memory", "perhaps"),
+    ("shared_memory_prefix", ""),
+    ("shared_memory_prefix", "a/b"),
     ("log_level", "loud"),
     ("runtime", "tpu"),
     ("runtimes", "tpu"),

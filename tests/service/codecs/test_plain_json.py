@@ -17,7 +17,7 @@ from models.contract import Result
 from models.errors import InvalidJob, JobError, UnknownLoss
 from models.labels import Labels
 from service import json_arrays
-from service.codecs.plain_json import CODEC, MATRICES, VECTORS, read
+from service.codecs.plain_json import CODEC, MATRICES, VECTORS, read, write
 from service.errors import MalformedRequest, TensorTooLarge
 from service.settings import MOST_ELEMENTS
 from tests.service.problems import assert_problem
@@ -98,9 +98,7 @@ def test_one_label_a_row_may_stand_without_its_brackets() -> None:
     ],
 )
 def test_a_result_gives_exactly_these_bytes(result: Result, golden: bytes) -> None:
-    body = CODEC.encode(result)
-    assert body.media_type == "application/json"
-    assert b"".join(body.parts) == golden
+    assert b"".join(write(result)) == golden
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -110,7 +108,7 @@ def test_numbers_come_back_as_they_were_sent_however_many_pieces_they_are_sent_i
     with np.errstate(over="ignore"):
         grad = np.nan_to_num(bits, nan=0.5, posinf=1, neginf=1).astype(dtype)
     grad = np.where(np.isfinite(grad), grad, 0.1).astype(dtype)
-    parts = CODEC.encode(Result(loss=grad[:, 0].copy(), grad=grad)).parts
+    parts = write(Result(loss=grad[:, 0].copy(), grad=grad))
     reply = json.loads(b"".join(parts))
     np.testing.assert_array_equal(np.array(reply["grad"]).astype(dtype), grad)
     np.testing.assert_array_equal(np.array(reply["loss"]).astype(dtype), grad[:, 0])
@@ -119,7 +117,7 @@ def test_numbers_come_back_as_they_were_sent_however_many_pieces_they_are_sent_i
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_float32_is_printed_in_the_fewest_digits_that_read_back_the_same(value: float) -> None:
-    text = b"".join(CODEC.encode(Result(loss=np.float32(value))).parts).decode()[len('{"loss":') : -1]
+    text = b"".join(write(Result(loss=np.float32(value)))).decode()[len('{"loss":') : -1]
     assert np.float32(text) == np.float32(value)
     shortest = np.format_float_scientific(np.float32(value), unique=True, trim="-")
     digits = [each.lower().partition("e")[0].replace(".", "").replace("-", "").strip("0") for each in (text, shortest)]
@@ -317,7 +315,7 @@ def test_label_weights_without_labels_are_refused() -> None:
 
 
 def test_too_much_beside_the_arrays_is_refused() -> None:
-    with mock.patch("service.codecs.plain_json.MOST_BYTES_BESIDE_ARRAYS", 100), pytest.raises(InvalidJob, match="100 bytes"):
+    with mock.patch("service.json_object.MOST_BYTES_BESIDE_ARRAYS", 100), pytest.raises(InvalidJob, match="100 bytes"):
         fields('{"scores":[[1]],"labels":[0],"loss":"' + "x" * 100 + '"}')
 
 
