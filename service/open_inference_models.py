@@ -12,6 +12,7 @@ from service.shared_memory import Region
 from service.statistics import ModelStatistics, Stage, Total
 
 NAME = "gradwire"
+PLATFORM = "gradwire_loss"
 EXTENSIONS = ("binary_tensor_data", "model_repository(index)", "parameters", "statistics")
 SHARED_MEMORY = "system_shared_memory"
 UNREDUCED: dict[Unit, list[int]] = {"row": [-1], "element": [-1, -1], "batch": [1]}
@@ -29,7 +30,7 @@ def model(each: Model, most_message_bytes: int) -> dict[str, Any]:
     return {
         "name": each.name,
         "versions": [VERSION],
-        "platform": NAME,
+        "platform": PLATFORM,
         "inputs": [tensor(*about) for about in inputs(each.loss, each.wants_grad)],
         "outputs": [tensor("loss", "FP32", UNREDUCED[each.loss.about.unit]), *([tensor("grad", "FP32", [-1, -1])] * each.wants_grad)],
         "properties": {
@@ -79,12 +80,15 @@ def statistics(name: str, found: ModelStatistics) -> dict[str, Any]:
         "last_inference": found.last_ms,
         "inference_count": found.success.count,
         "execution_count": found.success.count,
-        "inference_stats": {"success": duration(found.success), "fail": duration(found.fail), **stages},
+        "inference_stats": {"success": duration(found.success), "fail": duration(found.fail), **stages, **NO_CACHE},
         "batch_stats": [],
     }
 
 
 WORDS: dict[Stage, str] = {"wait": "queue", "decode": "compute_input", "run": "compute_infer", "encode": "compute_output"}
+
+
+NO_CACHE = {name: {"count": 0, "ns": 0} for name in ("cache_hit", "cache_miss")}  # the extension wants them from everyone
 
 
 def duration(total: Total) -> dict[str, int]:

@@ -57,9 +57,9 @@ def datatype(name: str, word: str) -> np.dtype[Any]:
 
 def place(where: str, parameters: Mapping[str, Any]) -> Place | None:
     """Where in shared memory a tensor is, or is to be put; None: nowhere. Raises InvalidParameters."""
-    if SHARED_MEMORY[0] not in parameters:
+    if not any(name in parameters for name in SHARED_MEMORY):
         return None
-    region, byte_size, offset = (parameters.get(name, 0) for name in SHARED_MEMORY)
+    region, byte_size, offset = (parameters.get(name, default) for name, default in zip(SHARED_MEMORY, (None, None, 0), strict=True))
     if not isinstance(region, str) or not all(type(each) is int for each in (byte_size, offset)):
         raise InvalidParameters(Problem(where, f"expected a name and integers: {', '.join(SHARED_MEMORY)}"))
     return Place(region, offset, byte_size)

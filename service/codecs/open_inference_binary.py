@@ -34,8 +34,13 @@ def lead(length: int | None) -> int:
 
 def decode(body: bytearray, length: int | None, model: Model, regions: Regions, most_elements: int) -> Inference:
     """The body, behind its lead -> what is asked for; raises like `Codec.decode`."""
-    form = "JSON" if length is None else f"{length} bytes of JSON and tensors"
-    return inference(model, guarded(form, read, body, length, model, regions, most_elements))
+    form = JSON if length is None else f"{length} bytes of JSON, and tensors"
+    try:
+        asked = guarded(form, read, body, length, model, regions, most_elements)
+    except MalformedRequest as error:
+        hint = f"; tensors behind the JSON need the header {LENGTH}" if length is None and SIZE.encode() in body else ""
+        raise MalformedRequest(f"{error}{hint}") from None
+    return inference(model, asked)
 
 
 def read(body: bytearray, length: int | None, model: Model, regions: Regions, most_elements: int) -> Asked:

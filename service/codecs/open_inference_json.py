@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from models.checks import Array
+from models.checks import Array, booleans
 from models.errors import InvalidParameters, NumericOverflow, Problem, escaped, problem
 from service.codec import Part
 from service.codecs.plain_json import printed
@@ -20,6 +20,7 @@ from service.open_inference_schema import InferInput, InferRequest
 from service.open_inference_tensors import DATATYPE_OF, datatype
 from service.tensors import BOOL, size
 
+COMPACT = (",", ":")
 POINTER_DEPTH = 3  # /inputs/0/shape
 
 
@@ -64,7 +65,7 @@ def shaped(name: str, given: Numbers, dtype: np.dtype[Any], shape: Sequence[int]
         raise MalformedRequest(f"/{name}: the data is not nested like its shape, {list(shape)}")
     array = given.values.reshape(shape)
     if dtype == BOOL:
-        return array.astype(np.uint8)
+        return booleans(array, f"/{name}", array.shape).view(np.uint8)
     with np.errstate(over="ignore"):
         typed = array.astype(dtype)
     fits = typed == array if dtype.kind in "iu" else np.isfinite(typed)
@@ -77,8 +78,8 @@ def shaped(name: str, given: Numbers, dtype: np.dtype[Any], shape: Sequence[int]
 def head(request: Inference, outputs: Sequence[tuple[Mapping[str, Any], Array | None]]) -> list[Part]:
     """The reply: each output as it is described and, where they are to stand here, its numbers."""
     described = {"model_name": request.model.name, "model_version": VERSION} | ({"id": request.id} if request.id else {})
-    parts: list[Part] = [json.dumps(described)[:-1].encode(), b',"outputs":[']
+    parts: list[Part] = [json.dumps(described, separators=COMPACT)[:-1].encode(), b',"outputs":[']
     for i, (about, array) in enumerate(outputs):
-        text = json.dumps(about).encode()
+        text = json.dumps(about, separators=COMPACT).encode()
         parts += [b"," * (i > 0), text] if array is None else [b"," * (i > 0), text[:-1], b',"data":', *printed(array.reshape(-1)), b"}"]
     return [*parts, b"]}"]

@@ -21,6 +21,7 @@ MODEL = "/models/{name}"
 OF_A_VERSION = MODEL + "/versions/{version}"
 
 
+@router.get("/", include_in_schema=False)
 @router.get("")
 async def server_metadata(request: Request) -> ServerMetadata:
     """The server, and the extensions of the protocol that it has."""

@@ -57,7 +57,7 @@ def model_metadata_names_tensors(server: Server) -> None:
     expect(server.metadata.get("inputs") and server.metadata.get("outputs"), "no inputs or no outputs are named")
 
 
-@case("REST, Platforms: a platform is <project>_<format>, and seven names are allowed", advice=True)
+@case("REST, Platforms: a platform is a project, an underscore and a format, and seven names are allowed", advice=True)
 def platform_is_a_project_and_a_format(server: Server) -> None:
     platform = member(server.metadata, "platform", str)
     expect(platform in PLATFORMS, f"platform {platform!r}")

@@ -64,3 +64,16 @@ def test_kinds_of_labels_have_their_ranges() -> None:
 def test_a_pointer_counts_from_zero() -> None:
     assert checks.at("/scores", checks.first(np.array([[False, False], [False, True]]))) == "/scores/1/1"
     assert checks.at("/pos_weight", checks.first(np.array(True))) == "/pos_weight"
+
+
+def test_bfloat16_is_a_number_and_not_copied_twice() -> None:
+    array = checks.reals(np.array([[1.5, -np.inf]], checks.BFLOAT16), "/scores", None, "float32", minus_infinity=True)
+    assert array.dtype == np.float32 and array.tolist() == [[1.5, -np.inf]]
+    with pytest.raises(InvalidScores, match="found nan"):
+        checks.reals(np.array([np.nan], checks.BFLOAT16), "/scores", None, "float32")
+
+
+def test_an_integer_that_64_bits_with_a_sign_cannot_hold_is_refused_and_not_wrapped() -> None:
+    assert checks.integers(np.array([2**63 - 1], np.uint64), "/labels").tolist() == [2**63 - 1]
+    with pytest.raises(InvalidTargets, match="/labels/1: found 18446744073709551615"):
+        checks.integers(np.array([0, 2**64 - 1], np.uint64), "/labels")

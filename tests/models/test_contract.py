@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.catalogue import find
+from models.checks import BFLOAT16
 from models.contract import Job, Result, Runtime
 from models.errors import InvalidJob, InvalidParameters, InvalidScores, InvalidTargets, NumericOverflow
 from models.labels import Labels
@@ -264,12 +265,25 @@ def memory(shape: tuple[int, int], form: str) -> Any:
         "big endian": lambda: scores.astype(">f4"),
         "unaligned": lambda: np.frombuffer(b"x" + scores.tobytes(), np.float32, offset=1).reshape(shape),
         "half": lambda: scores.astype(np.float16),
+        "bfloat16": lambda: scores.astype(BFLOAT16),
     }
     return forms[form]()
 
 
 @pytest.mark.parametrize(
-    "form", ["fortran", "rows reversed", "classes reversed", "every other", "broadcast", "read only", "big endian", "unaligned", "half"]
+    "form",
+    [
+        "fortran",
+        "rows reversed",
+        "classes reversed",
+        "every other",
+        "broadcast",
+        "read only",
+        "big endian",
+        "unaligned",
+        "half",
+        "bfloat16",
+    ],
 )
 @pytest.mark.usefixtures("every_warning_of_torch")
 def test_arrays_may_lie_in_memory_in_any_way(form: str, runtime: Runtime) -> None:
@@ -351,3 +365,12 @@ def test_a_result_is_finite(wrong: float) -> None:
         Result(loss=np.array(1.0), grad=np.array([[1.0, wrong]]))
     assert Result(loss=np.array([1e308, 1e308])).nbytes == 16  # its sum is not finite, and it is
     assert Result(loss=np.array(1.0), grad=np.ones((2, 3), np.float32)).nbytes == 32
+
+
+@pytest.mark.parametrize("half", [np.dtype(np.float16), BFLOAT16])
+def test_a_result_is_rounded_to_half_precision_where_that_can_hold_it(half: Any) -> None:
+    rounded = Result(loss=np.float32(1 / 3), grad=np.float32([[0.1, -2]])).rounded(half)
+    assert rounded.grad is not None and {rounded.loss.dtype, rounded.grad.dtype} == {half}
+    assert abs(float(rounded.loss) - 1 / 3) < float(1 / 3) * 2.0**-8
+    with pytest.raises(NumericOverflow, match=f"the gradient does not fit {half.name}; use dtype float32"):
+        Result(loss=np.float64(1), grad=np.float64([[1e39]])).rounded(half)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from models.catalogue import find
 from models.contract import DTYPES, Job, Result, Runtime
 from models.errors import NumericOverflow
 from models.runtimes.onnx import OnnxRuntime
+from models.runtimes.pytorch import PyTorch
 from models.runtimes.warm_up import warm_up_jobs
 from tests.models.cases import LOSSES, TOLERANCE, Array, assert_close, by_element, each_loss, gradient, labels_of, single_labels
 
@@ -236,3 +238,12 @@ def test_all_but_the_pytorch_runtime_does_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{name} True (1, 2)" for name in LOSSES]
+
+
+def test_what_may_only_be_read_is_computed_with_where_it_lies() -> None:
+    sent = np.frombuffer(np.arange(6, dtype=np.float32).tobytes(), np.float32).reshape(2, 3)
+    torch.set_warn_always(True)
+    tensor = PyTorch().to_device(sent)
+    torch.set_warn_always(False)
+    assert tensor.data_ptr() == sent.ctypes.data
+    assert not sent.flags.writeable
