@@ -180,6 +180,7 @@ FAULTS: dict[str, Fault] = {
     "index_request_may_be_empty": lambda ask, answer: refused(ask, answer) if not ask.body else None,
     "unknown_model_is_not_loaded": accepts,
     "region_comes_and_goes": changes("/status", lambda found: []),
+    "region_status_shows_its_key": changes("/status", lambda found: found[0].update(key="/another")),
     "all_regions_go_at_once": changes("/status", lambda found: [*found, {"name": "stale", "key": "/stale", "offset": 0, "byte_size": 1}]),
     "inputs_in_shared_memory_give_what_json_gives": inferences(lambda ask: b"shared_memory_region" in ask.body, off_by_one),
     "outputs_in_shared_memory_are_what_json_gives": inferences(asks_for_outputs, says_data_twice),
