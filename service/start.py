@@ -19,6 +19,7 @@ from service.errors import BadSetting
 from service.protocol import HttpProtocol
 from service.settings import Settings, unknown_variables
 
+LAST_PORT = 65535
 BACKLOG = 2048
 DRAIN_S = 20  # after TERM, until connections that have not finished are cut
 log = logging.getLogger("gradwire")
@@ -75,6 +76,8 @@ def grpc_address(settings: Settings, port: int) -> str | None:
     if not settings.grpc:
         return None
     wanted = port + 1 if settings.grpc_port is None and settings.port else settings.grpc_port or 0
+    if wanted > LAST_PORT:
+        return None
     try:
         bound(settings.host, wanted, "GRADWIRE_GRPC_PORT").close()
     except BadSetting:

@@ -15,6 +15,7 @@ from pydantic_settings import CliApp
 from service import start as program
 from service.errors import BadSetting
 from service.settings import PREFIX, Settings, unknown_variables
+from tests.conftest import free_port
 
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
@@ -211,3 +212,20 @@ def test_a_misspelt_variable_is_guessed() -> None:
     given = {"GRADWIRE_PROT": "1", "GRADWIRE_PORT": "1", "GRADWIRE_SERVICE_HOST": "x", "GRADWIRE_ZZZZ": "", "OTHER_PROT": "1"}
     assert unknown_variables(given)[0] == "GRADWIRE_PROT is no setting; did you mean GRADWIRE_PORT?"
     assert not any("ZZZZ" in line or "OTHER" in line for line in unknown_variables(given))
+
+
+def test_grpc_takes_the_next_port_unless_another_is_set() -> None:
+    port = free_port()
+    assert program.grpc_address(Settings(port=port), port) == f"127.0.0.1:{port + 1}"
+    assert program.grpc_address(Settings(port=0), port) == "127.0.0.1:0"
+    assert program.grpc_address(Settings(port=port, grpc_port=0), port) == "127.0.0.1:0"
+    assert program.grpc_address(Settings(grpc=False), 8000) is None
+    assert program.grpc_address(Settings(port=65535), 65535) is None
+
+
+def test_grpc_does_without_the_next_port_where_it_is_taken_but_not_without_one_that_was_asked_for() -> None:
+    with program.listen(Settings(port=0)) as other:
+        taken = other.getsockname()[1]
+        assert program.grpc_address(Settings(port=taken - 1), taken - 1) is None
+        with pytest.raises(BadSetting, match=rf"port {taken}: .*GRADWIRE_GRPC_PORT"):
+            program.grpc_address(Settings(grpc_port=taken), 8000)
