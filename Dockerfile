@@ -7,6 +7,8 @@ ENV ORT_DISABLE_TELEMETRY=1
 
 FROM base AS builder
 ARG PIP_EXTRA_INDEX_URL=
+# Optional extras of pyproject.toml, with spaces between: --build-arg EXTRAS=arrow
+ARG EXTRAS=
 ENV PIP_CONSTRAINT=/build/constraints.txt \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -16,7 +18,7 @@ WORKDIR /build
 RUN python -m venv --without-pip /opt/gradwire
 # Dependencies first: the code changes more often than they do.
 COPY pyproject.toml constraints.txt ./
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt \
+RUN python -c 'import os, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *(each for extra in os.environ["EXTRAS"].split() for each in project["optional-dependencies"][extra]), sep="\n")' > requirements.txt \
     && python -m pip --python /opt/gradwire/bin/python install -r requirements.txt
 COPY . .
 RUN python -m pip --python /opt/gradwire/bin/python install --no-deps .
@@ -32,9 +34,10 @@ ENV PATH=/opt/gradwire/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GRADWIRE_HOST=0.0.0.0 \
-    GRADWIRE_PORT=8000
+    GRADWIRE_PORT=8000 \
+    GRADWIRE_GRPC_PORT=8001
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 8001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-IS", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"GRADWIRE_PORT\"]}/health/ready', timeout=4)"]
 # Exec form: the service is process 1 and gets TERM itself.
