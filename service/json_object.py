@@ -43,8 +43,8 @@ def short_list(body: bytes | bytearray, span: tuple[int, int]) -> Any:
 
 
 def literal(text: str) -> Any:
-    """A JSON value, or the text itself where it is none."""
+    """A JSON value, or the text itself where it is none; raises MalformedRequest where an object has a name twice."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError):
         return text

@@ -14,7 +14,7 @@ from models.contract import Result
 from models.errors import InvalidParameters, Problem, escaped, shortened
 from service.codec import Codec, Part
 from service.errors import MalformedRequest
-from service.json_object import unique
+from service.json_object import literal, unique
 from service.tensors import BOOL, fields, raw, viewed
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -30,7 +30,8 @@ LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 1 << 20
 METADATA = "__metadata__"
 WRITTEN_BY_OTHERS = {"format"}  # metadata that libraries add, and that says nothing of a loss
-AS_JSON = {"params", "ignore_index", "pos_weight", "grad_output"}
+NUMBERS = {"pos_weight", "grad_output"}
+AS_JSON = {"params", "ignore_index", *NUMBERS}
 
 
 def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
@@ -49,10 +50,7 @@ def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dic
 
 def described(text: bytes) -> dict[str, Any]:
     """The header: what each tensor is and where it lies."""
-    try:
-        header = json.loads(text.decode(), object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not safetensors: its header is no JSON: {shortened(str(error))}") from None
+    header = json.loads(text.decode(), object_pairs_hook=unique)
     if not isinstance(header, dict):
         raise MalformedRequest("the body is not safetensors: its header is no JSON object")
     return header
@@ -96,12 +94,9 @@ def options(metadata: Any) -> dict[str, Any]:
 
 
 def parsed(name: str, text: str) -> Any:
-    """A JSON value; what is read as a tensor elsewhere is a number here."""
-    try:
-        value = json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError):
-        raise InvalidParameters(Problem(f"/{name}", f"found {shortened(text)}; expected JSON")) from None
-    if name in ("pos_weight", "grad_output") and (isinstance(value, bool) or not isinstance(value, int | float)):
+    """What a string spells; what may be a tensor too is one number here."""
+    value = literal(text)
+    if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise InvalidParameters(Problem(f"/{name}", f"found {shortened(text)}; expected a number, or a tensor of this name"))
     return value
 

@@ -7,6 +7,7 @@ keep, in corpus/TARGET; inputs that failed, in crashes/TARGET, which are tried f
 import argparse
 import resource
 import sys
+import warnings
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "build" / "fuzz"
@@ -46,6 +47,7 @@ def fuzz(name: str, seconds: int) -> None:
     dictionary = FOLDER / "tokens.dict"
     dictionary.write_text("".join(f'"{quoted(token.encode())}"\n' for token in TOKENS))
     limit_address_space()
+    warnings.simplefilter("error")  # as in the suite
     options = [f"-max_total_time={seconds}", f"-dict={dictionary}", f"-artifact_prefix={crashes}/", "-print_final_stats=1", *LIMITS]
     atheris.Setup([sys.argv[0], *options, str(corpus), str(seeds), str(crashes)], TARGETS[name])
     atheris.Fuzz()
@@ -57,7 +59,7 @@ def quoted(token: bytes) -> str:
 
 
 def limit_address_space() -> None:
-    """Let an allocation far too large fail, which `targets.refused` reports."""
+    """Let an allocation far too large fail, which `judge.refused` reports."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MOST_MORE_BYTES, resource.RLIM_INFINITY))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.open_inference import models
 from service.schema import GradRequest
-from tests.fuzz import nearly_valid
+from tests.fuzz import arrow_target, nearly_valid
 from tests.fuzz.targets import TARGETS
 
 GRAD, LOSS = b"g", b"l"
@@ -40,6 +40,8 @@ INFERS: list[dict[str, Any]] = [
         ],
     },
 ]
+LONG = {"scores": [[0.25 * i for i in range(20)], [1] * 20] * 3, "labels": [[1, 2, 19], [], [0]] * 2}
+TOO_LONG = {"scores": [[1] * 70] * 2, "labels": [1, 2]}
 HEADERS = (
     b"\x00application/json;q=0.5, application/*;q=.9, */*;q=0\n\x00application/vnd.safetensors\n\x01gzip;q=1.0, identity;q=0.5, *;q=0",
     b"\x02application/x-safetensors; charset=utf-8\n\x03deflate\n\x04123\n\x05SoftmaxWithLoss.grad\n\x061",
@@ -110,6 +112,8 @@ BINARY = {
 }
 SEEDS: dict[str, list[bytes]] = {
     "json_body": [flag + json.dumps(each).encode() for each in REQUESTS for flag in (GRAD, LOSS)],
+    "json_in_pieces": [flag + json.dumps(each).encode() for each in [*REQUESTS, LONG, TOO_LONG] for flag in (GRAD, LOSS)],
+    "small_json": [b"l" + b'{"ready": true}', GRAD + b'{"key": "/gradwire-1", "offset": 0, "byte_size": 64}', GRAD],
     "safetensors_body": [framed(GRAD, TENSORS, bytes(24)), GRAD + b"\xff\xff" + nearly_valid.safetensors(b"")],
     "safetensors_nearly_valid": [*choices()],
     "v2_json": [of_a_model("softmax_cross_entropy.grad") + json.dumps(each).encode() for each in INFERS],
@@ -117,11 +121,10 @@ SEEDS: dict[str, list[bytes]] = {
     "v2_binary_nearly_valid": [*choices()],
     "v2_grpc": [nearly_valid.v2_grpc(each) for each in choices()],
     "v2_grpc_nearly_valid": [*choices()],
-    "compressed_body": [
-        b"\x00" + gzip.compress(b"{}" * 9) * 2,
-        b"\x01" + zlib.compress(b"[]"),
-        b"\x01" + zlib.compress(bytes(99), wbits=-15),
-    ],
+    "compressed_body": [b"\0" + gzip.compress(b"{}" * 9) * 2, b"\1" + zlib.compress(b"[]"), b"\1\3\0", b"\1" + zlib.compress(bytes(9999))],
+    "packed_body": [b"\x00[1,2]", b"\x01" + bytes(2000)],
     "request_headers": [*HEADERS],
 }
+if "arrow_body" in TARGETS:
+    SEEDS["arrow_body"] = arrow_target.seeds()
 assert SEEDS.keys() == TARGETS.keys()
