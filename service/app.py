@@ -57,6 +57,7 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime], grpc_address
         warming.cancel()
         if over_grpc:
             await over_grpc.stop(GRACE_S)
+        regions.named.clear()
         engine.close()
 
     app = FastAPIOffline(

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.checks import BFLOAT16, Array
 from models.errors import InvalidParameters, Problem, escaped, shortened
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, TensorTooLarge
 from service.shared_memory import Place, Regions
 from service.tensors import BOOL, raw, size, viewed
 
@@ -67,9 +67,11 @@ def place(where: str, parameters: Mapping[str, Any]) -> Place | None:
 
 def in_shared_memory(name: str, dtype: np.dtype[Any], shape: Sequence[int], place: Place, regions: Regions, most_elements: int) -> Array:
     """A tensor from shared memory; raises MalformedRequest, and InvalidRegion."""
-    nbytes = size(shape, name, most_elements) * dtype.itemsize
+    nbytes = size(shape, name) * dtype.itemsize
     if place.byte_size != nbytes:
         raise MalformedRequest(f"/{name}: {dtype.name} {list(shape)} takes {nbytes} bytes; shared_memory_byte_size is {place.byte_size}")
+    if nbytes > most_elements * dtype.itemsize:  # before so much is read
+        raise TensorTooLarge(name, most_elements)
     return viewed(regions.read(place), dtype, shape, name, most_elements)
 
 

@@ -18,6 +18,7 @@ LABEL_TENSORS = ("labels", "label_offsets", "label_weights")
 NUMBERS = ("targets", "class_weight", "pos_weight", "sample_weight", "element_weight", "mask", "grad_output")
 TENSORS = ("scores", *NUMBERS, *LABEL_TENSORS)
 MOST_DIMENSIONS = 8
+LARGEST_DIMENSION = 2**31 - 1
 PADDING = -1
 
 
@@ -26,10 +27,12 @@ def viewed(data: bytes | bytearray | memoryview, dtype: np.dtype[Any], shape: Se
 
     Raises MalformedRequest where they are not as many as the shape takes, TensorTooLarge where there are more numbers than may be.
     """
-    count = size(shape, name, most_elements)
+    count = size(shape, name)
     if len(data) != count * dtype.itemsize:
         found = f"{dtype.name} {list(shape)} takes {count * dtype.itemsize} bytes, found {len(data)}"
         raise MalformedRequest(f"/{name}: {found}")
+    if count > most_elements:
+        raise TensorTooLarge(name, most_elements)
     array = np.frombuffer(data, np.uint8 if dtype == BOOL else dtype)
     if dtype == BOOL and array.max(initial=0) > 1:
         raise MalformedRequest(f"/{name}: a boolean is a byte 0 or 1, found {array.max()}")
@@ -41,14 +44,12 @@ def raw(array: Array) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def size(shape: Sequence[int], name: str, most_elements: int) -> int:
-    """How many numbers a tensor of this shape has; raises MalformedRequest where that is no shape, TensorTooLarge beyond the limit."""
-    if len(shape) > MOST_DIMENSIONS or any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in shape):
-        raise MalformedRequest(f"/{name}: {shortened(list(shape[:9]))} is no shape; expected a few dimensions, integers of at least 0")
-    count = math.prod(shape)
-    if count > most_elements or max(shape, default=0) > most_elements:
-        raise TensorTooLarge(name, most_elements)
-    return count
+def size(shape: Sequence[int], name: str) -> int:
+    """How many numbers a tensor of this shape has; raises MalformedRequest where that is no shape."""
+    if len(shape) > MOST_DIMENSIONS or not all(type(each) is int and 0 <= each <= LARGEST_DIMENSION for each in shape):
+        expected = f"at most {MOST_DIMENSIONS} dimensions, integers from 0 to {LARGEST_DIMENSION}"
+        raise MalformedRequest(f"/{name}: {shortened(list(shape[: MOST_DIMENSIONS + 1]))} is no shape; expected {expected}")
+    return math.prod(shape)
 
 
 def fields(tensors: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from models.checks import Array
 from models.contract import HALF, Result
 from models.errors import InvalidParameters, Problem, escaped
 from service.codec import guarded
-from service.errors import MalformedRequest
+from service.errors import MalformedRequest, TensorTooLarge
 from service.open_inference import VERSION, Asked, Inference, Model, inference
 from service.open_inference_tensors import DATATYPE_OF, Wanted, datatype, described, in_shared_memory, place, put, wanted
 from service.protos import open_inference_pb2 as pb
@@ -92,10 +92,12 @@ def typed(name: str, contents: pb.InferTensorContents, dtype: np.dtype[Any], sha
     word = DATATYPE_OF[dtype]
     if word not in CONTENTS:
         raise MalformedRequest(f"/{name}: {word} is sent in raw_input_contents alone")
-    count = size(shape, name, most)
+    count = size(shape, name)
     found = {field.name: len(numbers) for field, numbers in contents.ListFields()}
     if found != ({CONTENTS[word]: count} if count else {}):
         raise MalformedRequest(f"/{name}: {word} {shape} takes {count} numbers in {CONTENTS[word]}, found {found or 'none'}")
+    if count > most:
+        raise TensorTooLarge(name, most)
     numbers = np.array(getattr(contents, CONTENTS[word]), np.int64 if dtype.kind == "i" else np.uint64 if dtype.kind == "u" else None)
     if dtype.kind in "iu" and count and not (np.iinfo(dtype).min <= numbers.min() and numbers.max() <= np.iinfo(dtype).max):
         raise MalformedRequest(f"/{name}: not every number fits {word}")

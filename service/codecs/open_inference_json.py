@@ -46,7 +46,7 @@ def typed(given: InferInput, text: bytes | bytearray, spans: Mapping[str, tuple[
     dtype, name = datatype(given.name, given.datatype), escaped(given.name)
     span = spans.get(given.data) if isinstance(given.data, str) else None
     found = counted(given.data, name, kind(dtype)) if span is None else numbers(text, span, name, kind(dtype), most_elements)
-    return shaped(name, found, dtype, given.shape, most_elements)
+    return shaped(name, found, dtype, given.shape)
 
 
 def kind(dtype: np.dtype[Any]) -> Kind:
@@ -56,9 +56,9 @@ def kind(dtype: np.dtype[Any]) -> Kind:
     return "integer" if dtype.kind in "iu" else "number"
 
 
-def shaped(name: str, given: Numbers, dtype: np.dtype[Any], shape: Sequence[int], most_elements: int) -> Array:
+def shaped(name: str, given: Numbers, dtype: np.dtype[Any], shape: Sequence[int]) -> Array:
     """Numbers, flat or nested like the shape, as an array of their datatype."""
-    count = size(shape, name, most_elements)
+    count = size(shape, name)
     if len(given.values) != count:
         raise MalformedRequest(f"/{name}: {list(shape)} takes {count} numbers, found {len(given.values)}")
     if given.counts is not None and (len(shape) != 2 or len(given.counts) != shape[0] or (given.counts != shape[1]).any()):

@@ -134,6 +134,8 @@ HOSTILE: dict[str, tuple[Any, bytes, int | None, str]] = {
     "data in two places": ({"inputs": [tensor("scores", "FP32", [2, 3], 24, data=[1] * 6)]}, SCORES, -1, "must be in one place"),
     "data nowhere": ({"inputs": [tensor("scores", "FP32", [2, 3])]}, b"", -1, "must be in one place"),
     "a tensor twice": ({"inputs": SCORE + SCORE}, SCORES * 2, -1, "the tensor 'scores' is there twice"),
+    "a product that overflows": ({"inputs": [tensor("scores", "FP32", [2**62, 4], 0)]}, b"", -1, "is no shape"),
+    "a product that is huge": ({"inputs": [tensor("scores", "FP32", [2**30, 2**30], 0)]}, b"", -1, "takes 4611686018427387904 bytes"),
     "a negative shape": ({"inputs": [tensor("scores", "FP32", [-2, -3], 24)]}, SCORES, -1, "is no shape"),
     "a boolean of 2": ({"inputs": [*SCORE, MASK]}, SCORES + b"\0\1\2\0\0\0", -1, "/mask: a boolean is a byte 0 or 1"),
 }
@@ -178,9 +180,9 @@ def test_the_gradient_is_no_output_of_the_loss_alone() -> None:
         decoded(TWO | {"outputs": [{"name": "grad"}]}, SCORES + LABELS, model="softmax_cross_entropy")
 
 
-def test_a_tensor_beyond_the_limit_is_refused_before_its_bytes_are_counted() -> None:
-    with pytest.raises(TensorTooLarge):
-        decoded({"inputs": [tensor("scores", "FP32", [2**62, 4], 0)]})
+def test_a_tensor_beyond_the_limit_is_refused_by_name() -> None:
+    with pytest.raises(TensorTooLarge, match="/scores has more than 1000"):
+        decoded({"inputs": [tensor("scores", "FP32", [1, 1001], 4004)]}, bytes(4004))
 
 
 def test_shared_memory_that_is_off_says_how_to_turn_it_on() -> None:

@@ -144,6 +144,8 @@ HOSTILE: dict[str, tuple[pb.ModelInferRequest, str]] = {
     "contents of two types": (message(tensor(contents={"fp32_contents": [1, 2], "int_contents": [1]})), "int_contents"),
     "too few numbers": (message(tensor(contents={"fp32_contents": [1]})), "found {'fp32_contents': 1}"),
     "a number too large": (message(tensor("labels", "INT8", contents={"int_contents": [1, 128]})), "not every number fits INT8"),
+    "a product that overflows": (message(tensor(shape=[2**62, 4]), raw=[b""]), "is no shape"),
+    "a product that is huge": (message(tensor(shape=[2**30, 2**30]), raw=[b""]), "takes 4611686018427387904 bytes, found 0"),
     "a negative shape": (message(tensor(shape=[-1, -2]), raw=[SCORES]), "is no shape"),
     "a tensor twice": (message(tensor(), tensor(), raw=[SCORES, SCORES]), "the tensor 'scores' is there twice"),
     "a boolean of 2": (message(tensor("mask", "BOOL"), raw=[b"\1\2"]), "/mask: a boolean is a byte 0 or 1, found 2"),
@@ -175,7 +177,9 @@ def test_a_message_that_is_wrong_names_what(about: str) -> None:
 
 def test_too_many_numbers_are_refused() -> None:
     with pytest.raises(TensorTooLarge):
-        decoded(message(tensor(shape=[2**62, 4]), raw=[b""]))
+        decoded(message(tensor(shape=[1, 1001]), raw=[bytes(4004)]))
+    with pytest.raises(TensorTooLarge):
+        decoded(message(tensor(shape=[1, 1001], contents={"fp32_contents": [0] * 1001})))
 
 
 @given(body=st.binary(max_size=200))

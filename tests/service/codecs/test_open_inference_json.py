@@ -110,6 +110,9 @@ def test_a_shape_may_be_empty_or_of_one_number(shape: list[int], data: Any) -> N
         ("FP32", [4], [[1, 2], [3, 4]], "not nested like its shape"),
         ("FP32", [2, 2], [[1], [2], [3], [4]], "not nested like its shape"),
         ("FP32", [-1, 2], [1, 2], "[-1, 2] is no shape"),
+        ("FP32", [2**62, 4], [1, 2], "is no shape"),
+        ("FP32", [0, 2**62], [], "is no shape"),
+        ("FP32", [2**20, 2**20], [1, 2], "takes 1099511627776 numbers, found 2"),
         ("FP32", [1, 2], [None, 2], "/scores/0: expected a finite number, found null"),
         ("FP32", [1, 2], ["1", 2], "the string '1'"),
         ("FP32", [1, 2], [[[1], [2]]], "found a list"),
@@ -141,11 +144,8 @@ def test_a_number_that_is_none_is_refused_where_it_stands(odd: str) -> None:
         read(bytearray(text.encode()), MOST)
 
 
-@pytest.mark.parametrize("shape", [[2, 1000], [2**62, 4], [0, 2**62]])
-def test_too_many_numbers_are_refused_by_name(shape: list[int]) -> None:
+def test_too_many_numbers_are_refused_by_name() -> None:
     with pytest.raises(TensorTooLarge, match="/scores has more than 1000"):
-        arrays(sent(shape=shape, data=[]))
-    with pytest.raises(TensorTooLarge):
         arrays(sent(shape=[1, 1001], data=[0] * 1001))
 
 
