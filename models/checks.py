@@ -114,7 +114,9 @@ def integers(value: Any, pointer: str) -> Array:
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise InvalidTargets(Problem(pointer, f"expected a vector of integers, found {array.dtype.name}{list(array.shape)}"))
     if array.dtype == np.uint64:
-        none_of(array > np.iinfo(np.int64).max, array, pointer, "an integer of 64 bits with a sign", InvalidTargets)
+        array = np.minimum(
+            array, np.iinfo(np.int64).max
+        )  # out of any range, and not wrapped to -1
     return array.astype(np.int64, copy=False)
 
 

@@ -93,7 +93,7 @@ def labels(tensors: Mapping[str, Array], ignore_index: Any) -> Labels:
 
 def without_padding(indices: Array, weights: Array | None, ignore_index: Any) -> Labels:
     """Labels [N, K] in which a -1 is no label; where -1 is the ignore_index, a row of nothing else holds just that."""
-    there = indices.astype(np.int64, copy=False) != PADDING
+    there = indices != PADDING
     if ignore_index == PADDING and indices.shape[1]:
         there[:, 0] |= ~there.any(1)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(there.sum(1))])

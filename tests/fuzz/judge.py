@@ -1,9 +1,10 @@
 """What is right, whatever the bytes are: a reply, or an error of the service's own that can be told; and little memory for either."""
 
+import contextlib
 import json
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -19,11 +20,6 @@ MOST_ELEMENTS = 128
 MOST_GROWTH_BYTES = 64 << 20  # of this process, while one small body is answered
 MOST_REFUSAL_BYTES = 20_000
 FORESEEN = (ValueError, RecursionError, OSError, NotImplementedError)  # what parsers raise; anything else is a mistake
-    ValueError,
-    RecursionError,
-    OSError,
-    NotImplementedError,
-)  # what parsers raise; of anything else that `read` stumbles over, nobody has thought
 
 
 def answered(call: Callable[[], object]) -> None:
@@ -34,6 +30,16 @@ def answered(call: Callable[[], object]) -> None:
     except (JobError, RequestError) as error:
         refused(error)
     assert peak_bytes() - before < MOST_GROWTH_BYTES, f"memory grew from {before} to {peak_bytes()} bytes"
+
+
+@contextlib.contextmanager
+def naming(body: bytes) -> Iterator[None]:
+    """Say which body it was, where that is not what the target was given."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"the body: bytes.fromhex({body.hex()!r})")
+        raise
 
 
 def refused(error: Exception) -> None:

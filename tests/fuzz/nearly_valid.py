@@ -1,16 +1,35 @@
-"""Requests that fit together but for a few places, in each binary form: random bytes seldom agree on lengths and are refused early."""
+"""Requests that fit together but for a few places, in each form: random bytes seldom agree on lengths and are refused early."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 
 from service.codecs.open_inference_grpc import CONTENTS
 from service.codecs.safetensors import NAMES
+from service.json_object import literal
 from service.open_inference import models
 from service.open_inference_tensors import DATATYPES
 from service.protos import open_inference_pb2 as pb
 from tests.fuzz.choices import Choices, options, params, tensors
+
+
+def plain_json(data: bytes) -> bytes:
+    """A body of application/json."""
+    choices = Choices(data)
+    fields: dict[str, Any] = {}
+    for name, word, shape, numbers in tensors(choices):
+        array = whole(numbers, word)
+        fields[name] = (array.reshape(shape) if min(shape, default=0) > 0 and array.size == math.prod(shape) else array).tolist()
+    fields |= {name: literal(value) for name, value in options(choices).items()}
+    fields |= {"loss": choices.among(list(models())).removesuffix(".grad"), "params": params(choices)}
+    return json.dumps(fields).encode()
+
+
+def whole(data: bytes, word: str) -> np.ndarray:
+    """As many numbers as there are bytes for."""
+    return np.frombuffer(data[: len(data) // DATATYPES[word].itemsize * DATATYPES[word].itemsize], DATATYPES[word])
 
 
 def safetensors(data: bytes) -> bytes:
@@ -55,8 +74,7 @@ def v2_grpc(data: bytes) -> bytes:
         if is_raw:
             message.raw_input_contents.append(numbers)
         elif word in CONTENTS:
-            array = np.frombuffer(numbers[: len(numbers) // DATATYPES[word].itemsize * DATATYPES[word].itemsize], DATATYPES[word])
-            getattr(given.contents, CONTENTS[word]).extend(array.tolist())
+            getattr(given.contents, CONTENTS[word]).extend(whole(numbers, word).tolist())
         if choices.rarely():
             given.parameters["shared_memory_region"].string_param = "r"
     for name, value in (params(choices) | options(choices)).items():

@@ -112,6 +112,7 @@ BINARY = {
 }
 SEEDS: dict[str, list[bytes]] = {
     "json_body": [flag + json.dumps(each).encode() for each in REQUESTS for flag in (GRAD, LOSS)],
+    "json_nearly_valid": [*choices()],
     "json_in_pieces": [flag + json.dumps(each).encode() for each in [*REQUESTS, LONG, TOO_LONG] for flag in (GRAD, LOSS)],
     "small_json": [b"l" + b'{"ready": true}', GRAD + b'{"key": "/gradwire-1", "offset": 0, "byte_size": 64}', GRAD],
     "safetensors_body": [framed(GRAD, TENSORS, bytes(24)), GRAD + b"\xff\xff" + nearly_valid.safetensors(b"")],

@@ -10,8 +10,8 @@ from service import compression
 from service.codecs import safetensors
 from service.errors import MalformedRequest
 from tests.fuzz import arrow_target, headers, nearly_valid
-from tests.fuzz.json_targets import json_body, json_in_pieces, small_json, wants_grad
-from tests.fuzz.judge import answered, decoded
+from tests.fuzz.json_targets import json_body, json_in_pieces, json_nearly_valid, small_json, wants_grad
+from tests.fuzz.judge import answered, decoded, naming
 from tests.fuzz.v2_targets import WHOLE, v2_binary, v2_binary_nearly_valid, v2_grpc, v2_grpc_nearly_valid, v2_json
 
 MOST_UNPACKED_BYTES = 1 << 12
@@ -28,7 +28,8 @@ def safetensors_body(data: bytes) -> None:
 def safetensors_nearly_valid(data: bytes) -> None:
     """The same with tensors that fit together, nearly."""
     body = nearly_valid.safetensors(data[1:])
-    answered(lambda: decoded(safetensors.CODEC, body, wants_grad(data)))
+    with naming(body):
+        answered(lambda: decoded(safetensors.CODEC, body, wants_grad(data)))
 
 
 def compressed_body(data: bytes) -> None:
@@ -68,8 +69,8 @@ def request_headers(data: bytes) -> None:
 
 
 EVERY = (
-    *(json_body, json_in_pieces, small_json, safetensors_body, safetensors_nearly_valid, v2_json, v2_binary, v2_binary_nearly_valid),
-    *(v2_grpc, v2_grpc_nearly_valid, compressed_body, packed_body, request_headers),
+    *(json_body, json_nearly_valid, json_in_pieces, small_json, safetensors_body, safetensors_nearly_valid),
+    *(v2_json, v2_binary, v2_binary_nearly_valid, v2_grpc, v2_grpc_nearly_valid, compressed_body, packed_body, request_headers),
     *([arrow_target.arrow_body] if arrow_target.is_there() else []),
 )
 TARGETS: dict[str, Callable[[bytes], None]] = {each.__name__: each for each in EVERY}

@@ -75,6 +75,7 @@ def test_labels_come_as_offsets_padded_or_one_a_row() -> None:
     assert found(labels=[2, 0]) == ([2, 0], [0, 1, 2], None, True)
     assert found(labels=np.empty((2, 0), int)) == ([], [0, 0, 0], None, False)
     assert found(labels=np.array([[1, 255]], np.uint8)) == ([1, 255], [0, 2], None, False)
+    assert found(labels=np.array([[1, 2**64 - 1]], np.uint64)) == ([1, 2**64 - 1], [0, 2], None, False)
 
 
 def test_padding_that_is_the_ignore_index_too_leaves_a_row_out() -> None:

@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "labels of floats": ({"scores": SCORES, **CSR, "labels": np.float32([0, 1, 2])}, {}, "/labels"),
     "offsets without labels": ({"scores": SCORES, "label_offsets": CSR["label_offsets"]}, {}, "/label_offsets"),
     "offsets that fall": ({"scores": SCORES, **CSR, "label_offsets": np.array([0, 4, 3])}, {}, "/label_offsets"),
-    "labels beyond what is signed": ({"scores": SCORES, **CSR, "labels": np.uint64([0, 1, 2**64 - 1])}, {}, "/labels/2"),
+    "labels beyond what is signed": ({"scores": SCORES, **CSR, "labels": np.uint64([0, 1, 2**64 - 1])}, {}, "/labels/1/1"),
     "a class out of range": ({"scores": SCORES, **CSR, "labels": np.array([0, 1, 3])}, {}, "/labels/1/1"),
     "a nan": ({"scores": SCORES * np.float32(np.nan), **CSR}, {}, "/scores/0/0"),
     "plus infinity": ({"scores": SCORES * np.float32(np.inf), **CSR}, {}, "/scores/0/0"),
