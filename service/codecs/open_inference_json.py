@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from models.checks import Array, booleans
-from models.errors import InvalidParameters, NumericOverflow, Problem, escaped, problem
+from models.errors import InvalidJob, InvalidParameters, NumericOverflow, Problem, escaped, problem
 from service.codec import Part
 from service.codecs.plain_json import printed
 from service.errors import MalformedRequest
@@ -20,6 +20,7 @@ from service.open_inference_schema import InferInput, InferRequest
 from service.open_inference_tensors import DATATYPE_OF, datatype
 from service.tensors import BOOL, size
 
+LARGEST_WHOLE = 2**53  # beyond, a float does not say which integer was meant
 COMPACT = (",", ":")
 POINTER_DEPTH = 3  # /inputs/0/shape
 
@@ -45,8 +46,21 @@ def typed(given: InferInput, text: bytes | bytearray, spans: Mapping[str, tuple[
     """The numbers of an input, from where they were cut out or, if something else stood among them, as Python values."""
     dtype, name = datatype(given.name, given.datatype), escaped(given.name)
     span = spans.get(given.data) if isinstance(given.data, str) else None
-    found = counted(given.data, name, kind(dtype)) if span is None else numbers(text, span, name, kind(dtype), most_elements)
-    return shaped(name, found, dtype, given.shape)
+    if span is None:
+        return shaped(name, counted(given.data, name, kind(dtype)), dtype, given.shape)
+    read_as = integers if kind(dtype) == "integer" else numbers
+    return shaped(name, read_as(text, span, name, kind(dtype), most_elements), dtype, given.shape)
+
+
+def integers(text: bytes | bytearray, span: tuple[int, int], name: str, kind: Kind, most_elements: int) -> Numbers:
+    """Integers, also where all are written as fractions: a client whose language has one type of number sends 1.0 for 1."""
+    try:
+        return numbers(text, span, name, kind, most_elements)
+    except InvalidJob:
+        found = numbers(text, span, name, "number", most_elements)
+        if (found.values != np.rint(found.values)).any() or np.abs(found.values).max(initial=0) > LARGEST_WHOLE:
+            raise
+        return Numbers(found.values.astype(np.int64), found.counts)
 
 
 def kind(dtype: np.dtype[Any]) -> Kind:

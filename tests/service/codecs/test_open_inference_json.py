@@ -193,3 +193,11 @@ def test_null_is_as_good_as_absent() -> None:
     nothing = {"id": None, "parameters": None, "outputs": None}
     two = {"inputs": [*sent(parameters=None)["inputs"], *sent("INT64", [1], [1], "labels")["inputs"]]}
     assert decoded(two | nothing).id == ""
+
+
+def test_integers_may_be_written_as_fractions_as_the_protocols_own_client_does() -> None:
+    assert arrays(sent("INT64", [3], [0.0, -1.0, 2.0]))[0].tolist() == [0, -1, 2]
+    assert arrays(sent("INT8", [1, 2], [[1.0, 2]]))[0].dtype == np.int8
+    for odd in ([0.5, 1.0], [1e300, 0.0], [2.0**60, 0.0]):
+        with pytest.raises(InvalidJob, match="/scores/0: expected an integer"):
+            arrays(sent("INT64", [2], odd))

@@ -1,0 +1,78 @@
+"""open-inference-grpc, which is generated from the protocol's own .proto, and grpc.health.v1 by bytes packed by hand."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+from open_inference.grpc import protocol as pb
+from open_inference.grpc.service import GRPCInferenceServiceStub
+
+sys.path.append(str(Path(__file__).parent.parent))
+from expected import SCORES, TARGETS, all_well, check, holds, mean
+
+MODEL = "softmax_cross_entropy.grad"
+channel = grpc.insecure_channel(sys.argv[2])
+service = GRPCInferenceServiceStub(channel)
+RAW = [SCORES.tobytes(), TARGETS.astype(np.float32).tobytes()]
+
+
+def inputs(*contents: Any) -> list[dict[str, Any]]:
+    """Scores and targets, with these contents."""
+    heads = [{"name": "scores", "datatype": "FP64", "shape": [2, 3]}, {"name": "targets", "datatype": "FP32", "shape": [2, 3]}]
+    return [head | ({"contents": each} if each else {}) for head, each in zip(heads, contents, strict=True)]
+
+
+def infer(**message: Any) -> Any:
+    """One inference."""
+    return service.ModelInfer(pb.ModelInferRequest(**{"model_name": MODEL} | message), timeout=20)
+
+
+def refused(about: str, code: grpc.StatusCode, words: str, **message: Any) -> None:
+    """It is refused with this code, and the next call on the channel is answered."""
+    try:
+        infer(**message)
+    except grpc.RpcError as error:
+        holds(about, error.code() is code and words in error.details())
+    else:
+        raise AssertionError(f"{about}: it was not refused")
+    check(
+        f"behind it: {about}",
+        np.frombuffer(infer(inputs=inputs(None, None), raw_input_contents=RAW).raw_output_contents[0]),
+        mean()[0],
+        1e-10,
+    )
+
+
+holds("live", service.ServerLive(pb.ServerLiveRequest()).live)
+holds("ready", service.ServerReady(pb.ServerReadyRequest()).ready)
+holds("the model is ready", service.ModelReady(pb.ModelReadyRequest(name=MODEL)).ready)
+holds("its version too", service.ModelReady(pb.ModelReadyRequest(name=MODEL, version="1")).ready)
+holds("server metadata", "statistics" in service.ServerMetadata(pb.ServerMetadataRequest()).extensions)
+about = service.ModelMetadata(pb.ModelMetadataRequest(name=MODEL))
+holds("model metadata", [each.name for each in about.outputs] == ["loss", "grad"] and list(about.versions) == ["1"])
+limits = {about.properties[f"grpc_max_{way}_message_bytes"] for way in ("receive", "send")}
+holds("the limits of a message are stated", len(limits) == 1 and int(limits.pop()) >= 1 << 20)
+reply = infer(inputs=inputs(None, None), raw_input_contents=RAW, id="a", model_version="1")
+holds("id, name, version", (reply.id, reply.model_name, reply.model_version) == ("a", MODEL, "1"))
+check("raw contents", np.frombuffer(reply.raw_output_contents[1]).reshape(2, 3), mean()[1], 1e-10)
+typed = inputs({"fp64_contents": SCORES.reshape(-1)}, {"fp32_contents": TARGETS.reshape(-1)})
+options = {"temperature": pb.InferParameter(double_param=2.0), "reduction": pb.InferParameter(string_param="mean")}
+reply = infer(inputs=typed, parameters=options)
+check("typed contents", np.reshape(reply.outputs[1].contents.fp64_contents, (2, 3)), mean(temperature=2.0)[1], 1e-10)
+reply = infer(inputs=typed, outputs=[{"name": "loss"}])
+holds("only the output that is asked for", [each.name for each in reply.outputs] == ["loss"])
+INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
+refused("an unknown model", NOT_FOUND, "no model named 'x'", model_name="x")
+refused("an unknown version", NOT_FOUND, "the only one is '1'", model_version="7")
+refused(
+    "raw contents that are cut", INVALID, "takes 48 bytes, found 47", inputs=inputs(None, None), raw_input_contents=[RAW[0][:-1], RAW[1]]
+)
+refused("too few raw contents", INVALID, "ends before it", inputs=inputs(None, None), raw_input_contents=RAW[:1])
+refused("too few numbers", INVALID, "takes 6 numbers", inputs=inputs({"fp64_contents": [1]}, None))
+refused("no inputs", INVALID, "/scores")
+for name in (b"", b"inference.GRPCInferenceService"):
+    request = bytes([10, len(name)]) + name if name else b""
+    holds(f"health of {name!r}", channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=5) == b"\x08\x01")
+all_well()
