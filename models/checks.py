@@ -25,7 +25,7 @@ def reals(
     array = numbers(value, pointer, error)
     if shape is not None:
         has_shape(array, pointer, shape, error)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         rounded = np.asarray(array, dtype=dtype, order="C")
     if not all_finite(rounded):
         finite(array, rounded, pointer, error, minus_infinity)
@@ -56,7 +56,8 @@ def finite(array: Array, rounded: Array, pointer: str, error: type[InvalidJob], 
     """Name the first number that is not finite, and whether it was sent so or is too large for the dtype."""
     wrong = ~np.isfinite(rounded)
     if minus_infinity:
-        wrong &= ~np.isneginf(array)
+        with np.errstate(invalid="ignore"):
+            wrong &= ~np.isneginf(array)
     if not wrong.any():
         return
     place = first(wrong)

@@ -162,7 +162,7 @@ def write(result: Result) -> list[Part]:
 
 def plain(array: Array) -> Array:
     """Numbers of a type that Arrow has."""
-    return np.ascontiguousarray(array, np.float32) if array.dtype == BFLOAT16 else np.asarray(array, order="C")
+    return np.asarray(array, np.float32 if array.dtype == BFLOAT16 else None, order="C")
 
 
 def arrow(array: Array) -> pa.Array:
