@@ -54,9 +54,9 @@ def all_finite(array: Array) -> bool:
 
 def finite(array: Array, rounded: Array, pointer: str, error: type[InvalidJob], minus_infinity: bool) -> None:
     """Name the first number that is not finite, and whether it was sent so or is too large for the dtype."""
-    wrong = ~np.isfinite(rounded)
-    if minus_infinity:
-        with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # a signalling NaN signals
+        wrong = ~np.isfinite(rounded)
+        if minus_infinity:
             wrong &= ~np.isneginf(array)
     if not wrong.any():
         return

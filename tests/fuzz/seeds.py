@@ -10,7 +10,7 @@ from typing import Any
 from service.open_inference import models
 from service.schema import GradRequest
 from tests.fuzz import arrow_target, nearly_valid
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import REPEATABLE, TARGETS
 
 GRAD, LOSS = b"g", b"l"
 REQUESTS: list[dict[str, Any]] = [
@@ -125,7 +125,10 @@ SEEDS: dict[str, list[bytes]] = {
     "compressed_body": [b"\0" + gzip.compress(b"{}" * 9) * 2, b"\1" + zlib.compress(b"[]"), b"\1\3\0", b"\1" + zlib.compress(bytes(9999))],
     "packed_body": [b"\x00[1,2]", b"\x01" + bytes(2000)],
     "request_headers": [*HEADERS],
+    "repeated": [],
 }
+for i, each in enumerate(REPEATABLE):
+    SEEDS["repeated"] += [bytes([i, 30, 0, 8]) + seed for seed in SEEDS[each.__name__][:3]]
 if "arrow_body" in TARGETS:
     SEEDS["arrow_body"] = arrow_target.seeds()
 assert SEEDS.keys() == TARGETS.keys()

@@ -15,6 +15,7 @@ from tests.fuzz.judge import answered, decoded, naming
 from tests.fuzz.v2_targets import WHOLE, v2_binary, v2_binary_nearly_valid, v2_grpc, v2_grpc_nearly_valid, v2_json
 
 MOST_UNPACKED_BYTES = 1 << 12
+MOST_REPEATED_BYTES = 1 << 17
 SMALL_SLICES = {"SLICE_BYTES": 16, "PIECE_BYTES": 32, "MOST_MEMBERS": 4}
 
 
@@ -68,9 +69,21 @@ def request_headers(data: bytes) -> None:
         answered(call)
 
 
+def repeated(data: bytes) -> None:
+    """A body of which one piece comes over and over: neither time nor memory nor what is said of it may grow much faster."""
+    target = REPEATABLE[(data or b"\0")[0] % len(REPEATABLE)]
+    begin, length, body = int.from_bytes(data[1:3], "little"), 1 + int.from_bytes(data[3:4]), data[4:]
+    piece = body[begin : begin + length] or b" "
+    whole = body[:begin] + piece * (MOST_REPEATED_BYTES // len(piece)) + body[begin + length :]
+    with naming(whole[:1000]):
+        target(whole)
+
+
+REPEATABLE = (json_body, safetensors_body, v2_json, v2_grpc)
 EVERY = (
     *(json_body, json_nearly_valid, json_in_pieces, small_json, safetensors_body, safetensors_nearly_valid),
     *(v2_json, v2_binary, v2_binary_nearly_valid, v2_grpc, v2_grpc_nearly_valid, compressed_body, packed_body, request_headers),
+    repeated,
     *([arrow_target.arrow_body] if arrow_target.is_there() else []),
 )
 TARGETS: dict[str, Callable[[bytes], None]] = {each.__name__: each for each in EVERY}
