@@ -1,5 +1,6 @@
 """Checks on arrays, each raising with a pointer to the first offending value; what passes is returned in the form jobs hold."""
 
+import math
 from typing import Any
 
 import ml_dtypes
@@ -63,7 +64,7 @@ def finite(array: Array, rounded: Array, pointer: str, error: type[InvalidJob], 
     place = first(wrong)
     value = array[place]
     where = at(pointer, place)
-    if np.isfinite(value):
+    if math.isfinite(value):
         raise NumericOverflow(Problem(where, f"{value!s} does not fit {rounded.dtype.name}; use dtype float64"))
     raise error(Problem(where, f"found {value!s}; expected a finite number" + (" or -inf" if minus_infinity else "")))
 
@@ -115,9 +116,7 @@ def integers(value: Any, pointer: str) -> Array:
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise InvalidTargets(Problem(pointer, f"expected a vector of integers, found {array.dtype.name}{list(array.shape)}"))
     if array.dtype == np.uint64:
-        array = np.minimum(
-            array, np.iinfo(np.int64).max
-        )  # out of any range, and not wrapped to -1
+        array = np.minimum(array, np.iinfo(np.int64).max)  # out of any range, and not wrapped to -1
     return array.astype(np.int64, copy=False)
 
 
