@@ -5,7 +5,7 @@ bytes could make enormous, and swapping the bytes of big-endian numbers.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,9 @@ from service.tensors import NUMBERS, fields
 COLUMNS = ("scores", "labels", "label_weights", *(name for name in NUMBERS if name not in ("class_weight", "pos_weight")))
 BY_CLASS = ("class_weight", "pos_weight")  # a row per sample has no place for them: they are metadata
 FILE_MAGIC = b"ARROW1"
-HEADER, ENDIANNESS, COMPRESSION = 2, 0, 3  # places in the tables of Arrow's Message, Schema and RecordBatch
+MOST_MESSAGES, MOST_HEADER_BYTES, MOST_FIELDS = 10_000, 1 << 20, 64
+# Places in the tables of Arrow's Message, Schema, Field and RecordBatch (Message.fbs and Schema.fbs of its specification).
+HEADER, ENDIANNESS, FIELDS, SCHEMA_METADATA, CHILDREN, FIELD_METADATA, COMPRESSION = 2, 0, 1, 2, 5, 6, 3
 
 
 def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
@@ -47,7 +49,9 @@ def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dic
 def only_plain_messages(data: pa.Buffer) -> None:
     """Refuse what is not a schema in this machine's byte order, or a batch of plain buffers; and bytes behind the end."""
     source = pa.BufferReader(data)
-    for message in pa.ipc.MessageReader.open_stream(source):
+    for count, message in enumerate(pa.ipc.MessageReader.open_stream(source)):
+        if count > MOST_MESSAGES or message.metadata.size > MOST_HEADER_BYTES:
+            raise MalformedRequest(f"more than {MOST_MESSAGES} messages, or one with a header of more than {MOST_HEADER_BYTES} bytes")
         if message.type not in ("schema", "record batch"):
             raise MalformedRequest(f"the stream has a {message.type} message; expected a schema and record batches of plain columns")
         header = memoryview(message.metadata)
@@ -55,10 +59,36 @@ def only_plain_messages(data: pa.Buffer) -> None:
         place = follow(header, table, HEADER)
         if message.type == "schema" and (endianness := slot(header, place, ENDIANNESS)) and struct.unpack_from("<h", header, endianness)[0]:
             raise MalformedRequest("the stream is big-endian; expected little-endian numbers")
+        if message.type == "schema":
+            once_each(header, place)
         if message.type == "record batch" and slot(header, place, COMPRESSION):
             raise MalformedRequest("the stream's buffers are compressed; compress the body instead (Content-Encoding)")
     if source.tell() != data.size:
         raise MalformedRequest(f"{data.size - source.tell()} bytes lie behind the end of the stream")
+
+
+def once_each(header: memoryview, schema: int) -> None:
+    """Refuse a schema of very many fields, or one whose texts are longer than it: a few bytes that are referred to again and again."""
+    fields, left = list(tables(header, schema, FIELDS)), len(header)
+    pairs = list(tables(header, schema, SCHEMA_METADATA))
+    for count, field in enumerate(fields):
+        if count > MOST_FIELDS:
+            raise MalformedRequest(f"the schema has more than {MOST_FIELDS} fields")
+        fields += tables(header, field, CHILDREN)
+        pairs += tables(header, field, FIELD_METADATA)
+    for pair in pairs:
+        left -= sum(struct.unpack_from("<I", header, follow(header, pair, index))[0] for index in (0, 1) if slot(header, pair, index))
+        if left < 0:
+            raise MalformedRequest("the schema's metadata is longer than the schema")
+
+
+def tables(buffer: memoryview, table: int, index: int) -> Iterator[int]:
+    """The tables of a vector, no more than could lie in the buffer."""
+    if slot(buffer, table, index):
+        vector = follow(buffer, table, index)
+        (count,) = struct.unpack_from("<I", buffer, vector)
+        for place in range(vector + 4, vector + 4 + 4 * min(count, len(buffer)), 4):
+            yield place + int(struct.unpack_from("<I", buffer, place)[0])
 
 
 def slot(buffer: memoryview, table: int, index: int) -> int:

@@ -161,6 +161,24 @@ def test_a_reply_holds_exactly_these_numbers() -> None:
     assert (len(body) - 24) % 8 == 0
 
 
+def referred_to_again() -> bytes:
+    """A schema whose metadata has one long value a thousand times: each entry after the first refers to the first one's."""
+    entries = {"long": "x" * 20_000} | {f"k{i:03}": "v" * 4 for i in range(1000)}
+    body = bytearray(packed(TWO, entries))
+    long = body.index(b"x" * 20_000) - 4
+    place = body.find(b"\x04\x00\x00\x00vvvv")
+    places = []
+    while place > 0:
+        places.append(place)
+        place = body.find(b"\x04\x00\x00\x00vvvv", place + 1)
+    end = struct.unpack_from("<I", body, 4)[0] + 8
+    for at in range(8, end - 4, 4):
+        (offset,) = struct.unpack_from("<I", body, at)
+        if at + offset in places and at < long:
+            struct.pack_into("<I", body, at, long - at)
+    return bytes(body)
+
+
 def dictionary() -> bytes:
     """A stream with a dictionary."""
     return packed({"scores": rows(SCORES), "labels": pa.array([0, 1]).dictionary_encode()})
@@ -194,6 +212,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a negative length": (BODY[:4] + struct.pack("<i", -8) + BODY[8:], "is not application/vnd.apache.arrow.stream"),
     "offsets that run outside": (BODY.replace(struct.pack("<3i", 0, 1, 3), struct.pack("<3i", 0, 1, 9)), "is not"),
     "offsets that fall": (BODY.replace(struct.pack("<3i", 0, 1, 3), struct.pack("<3i", 0, 4, 3)), "is not"),
+    "one text a thousand times": (referred_to_again(), "longer than the schema"),
+    "very many batches": (packed(TWO, batches=10_001), "more than 10000 messages"),
+    "very many columns": (packed({f"c{i}": pa.array([1.0]) for i in range(100)}), "more than 64 fields"),
+    "a very long header": (packed(TWO, {"params": " " * (1 << 20)}), "more than 1048576 bytes"),
     "a column twice": (
         packed(pa.RecordBatch.from_arrays([rows(SCORES), rows(SCORES)], names=["scores", "scores"])),
         "/scores: the column is there twice",
