@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from service.open_inference_tensors import DATATYPES
+from service.open_inference_tensors import DATATYPES, MOST_INPUTS, MOST_OUTPUTS
 
 Datatype = Annotated[str, Field(description=f"One of {', '.join(DATATYPES)}.", examples=["FP32"])]
 Parameters = Annotated[dict[str, Any] | None, Field(description="A string, a number or a boolean each.")]
@@ -22,7 +22,7 @@ class InferInput(Message):
 
     name: str
     datatype: Datatype
-    shape: list[int]
+    shape: Annotated[list[int], FailFast()]
     parameters: Parameters = None
     data: Any = Field(None, description="The numbers row by row, flat or nested like the shape.")
 
@@ -39,8 +39,8 @@ class InferRequest(Message):
 
     id: str | None = Field(None, description="Repeated in the reply.")
     parameters: Parameters = None
-    inputs: list[InferInput]
-    outputs: list[InferOutput] | None = Field(None, description="Default: all of them.")
+    inputs: list[InferInput] = Field(max_length=MOST_INPUTS)
+    outputs: list[InferOutput] | None = Field(None, max_length=MOST_OUTPUTS, description="Default: all of them.")
 
 
 class TensorReply(Message):

@@ -21,6 +21,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
     "FP64": np.dtype("<f8"),
 }
 DATATYPE_OF = {dtype: name for name, dtype in DATATYPES.items()}
+MOST_INPUTS, MOST_OUTPUTS = 64, 16
 SHARED_MEMORY = ("shared_memory_region", "shared_memory_byte_size", "shared_memory_offset")
 
 

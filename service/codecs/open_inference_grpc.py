@@ -12,7 +12,19 @@ from models.errors import InvalidParameters, Problem, escaped
 from service.codec import guarded
 from service.errors import MalformedRequest, TensorTooLarge
 from service.open_inference import VERSION, Asked, Inference, Model, inference
-from service.open_inference_tensors import DATATYPE_OF, Wanted, datatype, described, in_shared_memory, place, put, wanted
+from service.open_inference_tensors import (
+    DATATYPE_OF,
+    MOST_INPUTS,
+    MOST_OUTPUTS,
+    Wanted,
+    datatype,
+    described,
+    in_shared_memory,
+    place,
+    put,
+    wanted,
+)
+from service.protobuf_fields import refuse_crumbs
 from service.protos import open_inference_pb2 as pb
 from service.shared_memory import Regions
 from service.tensors import size, viewed
@@ -32,6 +44,7 @@ CONTENTS = {
 
 def parsed(kind: type[M], data: bytes) -> M:
     """Bytes -> message; raises MalformedRequest."""
+    refuse_crumbs(data)
     try:
         return kind.FromString(data)
     except DecodeError as error:
@@ -45,6 +58,9 @@ def decode(message: pb.ModelInferRequest, model: Model, regions: Regions, most_e
 
 def read(message: pb.ModelInferRequest, model: Model, regions: Regions, most_elements: int) -> Asked:
     """The same before its meaning is looked at; raw contents as views of the message's bytes."""
+    for name, given, most in (("inputs", message.inputs, MOST_INPUTS), ("outputs", message.outputs, MOST_OUTPUTS)):
+        if len(given) > most:
+            raise MalformedRequest(f"/{name}: found {len(given)}; there can be {most} at most")
     raw = iter(message.raw_input_contents)
     tensors = [(each.name, tensor(each, raw, bool(message.raw_input_contents), regions, most_elements)) for each in message.inputs]
     left = sum(1 for _ in raw)

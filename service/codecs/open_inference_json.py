@@ -17,7 +17,7 @@ from service.json_object import members, short_list
 from service.json_outline import IN_A_LIST, outline
 from service.open_inference import VERSION, Inference
 from service.open_inference_schema import InferInput, InferRequest
-from service.open_inference_tensors import DATATYPE_OF, datatype
+from service.open_inference_tensors import DATATYPE_OF, MOST_INPUTS, MOST_OUTPUTS, datatype
 from service.tensors import BOOL, size
 
 LARGEST_WHOLE = 2**53  # beyond, a float does not say which integer was meant
@@ -29,6 +29,9 @@ def read(text: bytes | bytearray, most_elements: int) -> tuple[InferRequest, lis
     """The message, and each input's numbers where it holds them."""
     cut = outline(text, IN_A_LIST)
     given = members(cut)
+    for name, most in (("inputs", MOST_INPUTS), ("outputs", MOST_OUTPUTS)):  # before they are looked at one by one
+        if isinstance(given.get(name), list) and len(given[name]) > most:
+            raise InvalidParameters(Problem(f"/{name}", f"found {len(given[name])}; there can be {most} at most"))
     inputs = given.get("inputs")
     for each in inputs if isinstance(inputs, list) else []:
         for name, value in each.items() if isinstance(each, dict) else ():

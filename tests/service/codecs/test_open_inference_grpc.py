@@ -148,6 +148,8 @@ HOSTILE: dict[str, tuple[pb.ModelInferRequest, str]] = {
     "a product that is huge": (message(tensor(shape=[2**30, 2**30]), raw=[b""]), "takes 4611686018427387904 bytes, found 0"),
     "a negative shape": (message(tensor(shape=[-1, -2]), raw=[SCORES]), "is no shape"),
     "a tensor twice": (message(tensor(), tensor(), raw=[SCORES, SCORES]), "the tensor 'scores' is there twice"),
+    "very many outputs": (message(tensor(), raw=[SCORES], outputs=[{"name": "grad"}] * 17), "/outputs: found 17; there can be 16"),
+    "very many inputs": (message(*[tensor()] * 65), "/inputs: found 65; there can be 64"),
     "a boolean of 2": (message(tensor("mask", "BOOL"), raw=[b"\1\2"]), "/mask: a boolean is a byte 0 or 1, found 2"),
 }
 WRONG: dict[str, tuple[pb.ModelInferRequest, str]] = {

@@ -1,6 +1,7 @@
 """The Open Inference Protocol's JSON: numbers flat or nested, of every datatype, and what is refused of them."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -201,3 +202,18 @@ def test_integers_may_be_written_as_fractions_as_the_protocols_own_client_does()
     for odd in ([0.5, 1.0], [1e300, 0.0], [2.0**60, 0.0]):
         with pytest.raises(InvalidJob, match="/scores/0: expected an integer"):
             arrays(sent("INT64", [2], odd))
+
+
+@pytest.mark.parametrize(
+    "body", ['{"inputs":[%s]}', '{"inputs":[],"outputs":[%s]}', '{"inputs":[{"name":"a","datatype":"FP32","shape":["a",%s]}]}']
+)
+@pytest.mark.parametrize("crumb", ["{}", "1", '"a"', "null", "[]"])
+def test_a_request_of_crumbs_is_refused_for_little(body: str, crumb: str) -> None:
+    text = (body % ",".join([crumb] * 300_000)).encode()
+    tracemalloc.start()
+    with pytest.raises((InvalidJob, MalformedRequest)) as refused:
+        decoded(text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(str(refused.value)) < 2000
+    assert most < 100 * len(text)
