@@ -66,6 +66,8 @@ def fields(tensors: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str
         raise InvalidScores(Problem("/scores", f"holds {arrays['scores'].dtype.name}; expected float16, bfloat16, float32 or float64"))
     if any(name in tensors for name in LABEL_TENSORS):
         arrays["labels"] = labels(tensors, options.get("ignore_index"))
+    if "grad_output" in arrays and arrays["grad_output"].shape == (1,) and options.get("reduction", "mean") != "none":
+        arrays["grad_output"] = arrays["grad_output"].reshape(())  # one number, in the shape that some protocols have for it
     is_double = "scores" in arrays and arrays["scores"].dtype == np.float64
     return ({"dtype": "float64"} if is_double else {}) | dict(options) | arrays
 

@@ -124,3 +124,9 @@ def test_the_bytes_of_an_array_are_its_own_where_it_lies_row_by_row() -> None:
     assert np.shares_memory(np.frombuffer(raw(SCORES), np.uint8), SCORES)
     assert bytes(raw(np.float32([[1, 2], [3, 4]]).T)) == np.float32([1, 3, 2, 4]).tobytes()
     assert bytes(raw(np.array(1, BFLOAT16))) == b"\x80\x3f"
+
+
+def test_one_number_may_have_a_dimension_where_the_loss_is_one() -> None:
+    one = {"scores": SCORES, "grad_output": np.float32([2])}
+    assert fields(one, {})["grad_output"].shape == fields(one, {"reduction": "sum"})["grad_output"].shape == ()
+    assert fields(one, {"reduction": "none"})["grad_output"].shape == (1,)

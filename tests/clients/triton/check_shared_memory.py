@@ -1,24 +1,25 @@
-"""tritonclient's system shared memory, over HTTP and gRPC: in, out, offsets, and everything that must not go wrong."""
+"""tritonclient's system shared memory, by its four clients: in, out, offsets, and everything that must not go wrong."""
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tritonclient.grpc
-import tritonclient.http
 from tritonclient.utils import InferenceServerException
 from tritonclient.utils import shared_memory as memory
 
 sys.path.append(str(Path(__file__).parent.parent))
-from expected import PADDED, SCORES, all_well, check, holds, mean, refused
+from expected import PADDED, SCORES, TOLERANCE, all_well, check, holds, mean, refused
+from four_clients import MODEL, OVER_GRPC, PRECISION, clients
 
-MODEL = "softmax_cross_entropy.grad"
-HTTP, GRPC = sys.argv[1:3]
 KEY = f"/gradwire-client-{os.getpid()}"
+MEMORY = Path("/dev/shm")
+IN, OUT = f"{KEY}-in", f"{KEY}-out"
 FLOATS = SCORES.astype(np.float32)
-INTO = FLOATS.nbytes
+SIZE, BEFORE, PAGES = FLOATS.nbytes, 16, 1 << 16  # BEFORE: what of the memory lies before the region
 
 
 def there(form: Any, name: str, array: Any, datatype: str, region: str, offset: int = 0) -> Any:
@@ -35,63 +36,83 @@ def asked(form: Any, name: str, region: str, size: int, offset: int = 0) -> Any:
     return output
 
 
-def every_check(form: Any, client: Any) -> None:
-    """In the order in which a caller would do it."""
-    about = form.__name__
-    client.unregister_system_shared_memory()
-    sent = memory.create_shared_memory_region("sent", f"{KEY}-in", INTO + PADDED.nbytes)
-    got = memory.create_shared_memory_region("got", f"{KEY}-out", 8 + INTO)
-    memory.set_shared_memory_region(sent, [FLOATS, PADDED])
+@contextlib.contextmanager
+def regions(client: Any, *keys_and_sizes: tuple[str, str, int]) -> Iterator[list[Any]]:
+    """Memory of these names, keys and sizes, registered while this lasts."""
+    made = [memory.create_shared_memory_region(name, key, BEFORE + size) for name, key, size in keys_and_sizes]
     try:
-        client.register_system_shared_memory("sent", f"{KEY}-in", INTO + PADDED.nbytes)
-        client.register_system_shared_memory("got", f"{KEY}-out", 8 + INTO)
-        status = str(client.get_system_shared_memory_status())
-        holds(f"{about}: both are known, and no key is shown", "sent" in status and "got" in status and KEY[1:] not in status)
-        inputs = [there(form, "scores", FLOATS, "FP32", "sent"), there(form, "labels", PADDED, "INT64", "sent", INTO)]
-        reply = client.infer(MODEL, inputs)
-        check(f"{about}: inputs in shared memory", reply.as_numpy("grad"), mean()[1])
-        client.infer(MODEL, inputs, outputs=[asked(form, "loss", "got", 4), asked(form, "grad", "got", INTO, 8)])
-        check(f"{about}: the loss in shared memory", memory.get_contents_as_numpy(got, np.float32, [1]), mean()[0])
-        check(f"{about}: the gradient, at an offset", memory.get_contents_as_numpy(got, np.float32, [2, 3], 8), mean()[1])
-        must_not(form, client, about, inputs)
-        check(f"{about}: and it goes on", client.infer(MODEL, inputs).as_numpy("grad"), mean()[1])
-        client.unregister_system_shared_memory("sent")
-        refused(f"{about}: unregistered", lambda: client.infer(MODEL, inputs), "no region of this name", InferenceServerException)
-        client.unregister_system_shared_memory()
-        holds(f"{about}: none is left", "got" not in str(client.get_system_shared_memory_status()))
+        for name, key, size in keys_and_sizes:
+            client.register_system_shared_memory(name, key, size, offset=BEFORE)
+        yield made
     finally:
-        memory.destroy_shared_memory_region(sent)
-        memory.destroy_shared_memory_region(got)
-    holds(f"{about}: /dev/shm is clean", not list(Path("/dev/shm").glob(f"{KEY[1:]}*")))
+        client.unregister_system_shared_memory()
+        for each in made:
+            memory.destroy_shared_memory_region(each)
 
 
-def must_not(form: Any, client: Any, about: str, inputs: list[Any]) -> None:
-    """What is refused."""
-
-    def register(key: str, size: int) -> Any:
-        return lambda: client.register_system_shared_memory("more", key, size)
-
-    refused(f"{about}: larger than the memory", register(f"{KEY}-in", 10**6), "do not lie in the memory's", InferenceServerException)
-    refused(f"{about}: a key of another program", register("/other", 4), "not of the form", InferenceServerException)
-    refused(f"{about}: a path", register(f"{KEY}/../x", 4), "not of the form", InferenceServerException)
-    refused(f"{about}: no such memory", register(f"{KEY}-none", 4), "no memory with this key", InferenceServerException)
-    refused(
-        f"{about}: a name twice", lambda: client.register_system_shared_memory("sent", f"{KEY}-in", 4), "already", InferenceServerException
-    )
-    small = [asked(form, "grad", "got", 4)]
-    refused(f"{about}: no room for an output", lambda: client.infer(MODEL, inputs, outputs=small), "does not fit", InferenceServerException)
-    beyond = [there(form, "scores", FLOATS, "FP32", "got", 16), inputs[1]]
-    refused(f"{about}: beyond the region", lambda: client.infer(MODEL, beyond), "do not lie in the region's", InferenceServerException)
-    file = Path("/dev/shm") / f"{KEY[1:]}-short"
-    file.write_bytes(FLOATS.tobytes())
-    client.register_system_shared_memory("short", f"{KEY}-short", INTO)
-    os.truncate(file, 4)
-    short = [there(form, "scores", FLOATS, "FP32", "short"), inputs[1]]
-    refused(f"{about}: shortened by its owner", lambda: client.infer(MODEL, short), "smaller than it was", InferenceServerException)
-    file.unlink()
-    client.unregister_system_shared_memory("short")
+def every_datatype(form: Any, client: Any, about: str) -> None:
+    """Scores in, loss and gradient out, at offsets, in each precision; the bytes around them stay as they were."""
+    for datatype, tolerance in TOLERANCE.items():
+        array = SCORES.astype(PRECISION[datatype])
+        with regions(client, ("in", IN, PADDED.nbytes + array.nbytes), ("out", OUT, 8 + array.nbytes + 8)) as (source, sink):
+            memory.set_shared_memory_region(source, [PADDED], offset=BEFORE)
+            memory.set_shared_memory_region(source, [array.view(np.uint8)], offset=BEFORE + PADDED.nbytes)
+            memory.set_shared_memory_region(sink, [np.full(BEFORE + 16 + array.nbytes, 7, np.uint8)])
+            inputs = [there(form, "labels", PADDED, "INT64", "in"), there(form, "scores", array, datatype, "in", PADDED.nbytes)]
+            loss, grad = mean(array)
+            check(f"{about}: {datatype} in", client.infer(MODEL, inputs).as_numpy("grad"), grad, tolerance)
+            wanted = [asked(form, "loss", "out", 8), asked(form, "grad", "out", array.nbytes, 8)]
+            reply = client.infer(MODEL, inputs, outputs=wanted)
+            got = memory.get_contents_as_numpy(sink, np.uint8, [BEFORE + 16 + array.nbytes]).copy()
+            check(f"{about}: loss in {datatype} out", got[BEFORE:][: array.itemsize].view(array.dtype), loss, tolerance)
+            place = got[BEFORE + 8 : BEFORE + 8 + array.nbytes]
+            check(f"{about}: gradient in {datatype} out", place.view(array.dtype).reshape(2, 3), grad, tolerance)
+            around = np.concatenate([got[:BEFORE], got[BEFORE + array.itemsize : BEFORE + 8], got[-8:]])
+            holds(f"{about}: nothing around them is touched", (around == 7).all())
+            said = reply.get_response()  # over gRPC a message
+            inline = sum(map(len, said.raw_output_contents)) if form in OVER_GRPC else sum("data" in each for each in said["outputs"])
+            holds(f"{about}: and the reply does not hold them too", inline == 0)
 
 
-every_check(tritonclient.http, tritonclient.http.InferenceServerClient(HTTP))
-every_check(tritonclient.grpc, tritonclient.grpc.InferenceServerClient(GRPC))
+def every_refusal(form: Any, client: Any, about: str) -> None:
+    """What is refused, and the same client goes on behind each."""
+    with regions(client, ("in", IN, SIZE + PADDED.nbytes), ("out", OUT, PAGES)) as (source, _):
+        memory.set_shared_memory_region(source, [FLOATS, PADDED], offset=BEFORE)
+        inputs = [there(form, "scores", FLOATS, "FP32", "in"), there(form, "labels", PADDED, "INT64", "in", SIZE)]
+        whole = [asked(form, "grad", "out", SIZE)]
+
+        def refuses(name: str, words: str, *given: Any) -> None:
+            act = client.register_system_shared_memory if isinstance(given[0], str) else lambda i, o: client.infer(MODEL, i, outputs=o)
+            refused(f"{about}: {name}", lambda: act(*given), words, InferenceServerException)
+            check(f"{about}: it goes on", client.infer(MODEL, inputs).as_numpy("grad"), mean()[1])
+
+        status = str(client.get_system_shared_memory_status())
+        holds(f"{about}: both are known, and no key is shown", "in" in status and "out" in status and KEY[1:] not in status)
+        holds(f"{about}: so is each", str(SIZE + PADDED.nbytes) in str(client.get_system_shared_memory_status("in")))
+        refuses("larger than the memory", "do not lie in the memory's", "more", IN, 10**6)
+        refuses("an offset beyond it", "do not lie in the memory's", "more", IN, 4, 10**6)
+        refuses("a key of another program", "not of the form", "more", "/other", 4)
+        refuses("a path", "not of the form", "more", f"{KEY}/../x", 4)
+        refuses("no such memory", "no memory with this key", "more", f"{KEY}-none", 4)
+        refuses("a name twice", "already", "in", IN, 4)
+        refuses("no room for an output", "does not fit", inputs, [asked(form, "grad", "out", SIZE - 4)])
+        refuses("an output beyond the region", "do not lie in the region's", inputs, [asked(form, "grad", "out", SIZE, PAGES - 4)])
+        refuses("an input beyond the region", "do not lie in the region's", [there(form, "scores", FLOATS, "FP32", "in", 60)], whole)
+        refuses("a region that is not there", "no region of this name", [there(form, "scores", FLOATS, "FP32", "x"), inputs[1]], whole)
+        descriptor = os.open(MEMORY / OUT[1:], os.O_RDWR)
+        os.ftruncate(descriptor, 0)
+        os.close(descriptor)
+        refuses("an output whose owner has cut it", "smaller than it was", inputs, whole)
+        refuses("an input whose owner has cut it", "smaller than it was", [there(form, "scores", FLOATS, "FP32", "out"), inputs[1]], None)
+        client.unregister_system_shared_memory("out")
+        refuses("what is unregistered", "no region of this name", inputs, whole)
+        os.truncate(MEMORY / OUT[1:], BEFORE + PAGES)
+    holds(f"{about}: none is left", "in" not in str(client.get_system_shared_memory_status()))
+    refused(f"{about}: not one", lambda: client.get_system_shared_memory_status("in"), "no region of this name", InferenceServerException)
+
+
+for form, client, about in clients():
+    every_datatype(form, client, about)
+    every_refusal(form, client, about)
+    holds(f"{about}: /dev/shm is clean", not list(MEMORY.glob(f"{KEY[1:]}*")) and client.is_server_live())
 all_well()
