@@ -8,7 +8,7 @@ import numpy as np
 
 from models.checks import Array
 from models.contract import HALF
-from models.errors import InvalidJob, InvalidScores, InvalidTargets, Problem, few_unknown, problem, shortened
+from models.errors import InvalidJob, InvalidParameters, InvalidScores, InvalidTargets, Problem, few_unknown, problem, shortened
 from models.labels import Labels
 from service.errors import MalformedRequest, TensorTooLarge
 
@@ -17,6 +17,7 @@ FLOATS = (*HALF, np.dtype("<f4"), np.dtype("<f8"))
 LABEL_TENSORS = ("labels", "label_offsets", "label_weights")
 NUMBERS = ("targets", "class_weight", "pos_weight", "sample_weight", "element_weight", "mask", "grad_output")
 TENSORS = ("scores", *NUMBERS, *LABEL_TENSORS)
+OPTIONS_TOO = ("class_weight", "pos_weight", "grad_output")  # where they are one number, or a form has no place for a vector
 MOST_DIMENSIONS = 8
 LARGEST_DIMENSION = 2**31 - 1
 PADDING = -1
@@ -61,6 +62,9 @@ def fields(tensors: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str
     if len(known) > sum(name in TENSORS for name in tensors):
         unknown = ({"type": "extra_forbidden", "loc": (name,)} for name in known if name not in TENSORS)
         raise InvalidJob(*(problem(each, "", TENSORS) for each in unknown))
+    misplaced = [name for name in options if name in TENSORS and (name in tensors or name not in OPTIONS_TOO)]
+    if misplaced:
+        raise InvalidParameters(*(Problem(f"/{name}", "is a tensor, and stands among the options") for name in misplaced))
     arrays: dict[str, Any] = {name: array for name, array in tensors.items() if name in ("scores", *NUMBERS)}
     if "scores" in arrays and arrays["scores"].dtype not in FLOATS:
         raise InvalidScores(Problem("/scores", f"holds {arrays['scores'].dtype.name}; expected float16, bfloat16, float32 or float64"))

@@ -1,224 +1,179 @@
-"""application/vnd.apache.arrow.stream: an Arrow IPC stream with a row per sample, its columns read where they lie.
+"""application/vnd.apache.arrow.stream: an Arrow IPC stream with a row per sample, read by pyarrow as views of the body."""
 
-Arrow checks its messages and columns itself. What it would do on a sender's behalf is refused before: unpacking buffers, which a few
-bytes could make enormous, and swapping the bytes of big-endian numbers.
-"""
-
-import struct
-from collections.abc import Iterator, Mapping
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from models.checks import BFLOAT16, Array
 from models.contract import Result
-from models.errors import InvalidJob, InvalidTargets, Problem, escaped, few_unknown, problem
+from models.errors import InvalidJob, InvalidParameters, InvalidScores, Problem, few_unknown, problem, shortened
+from service.arrow_messages import messages
 from service.codec import Codec, Part
-from service.codecs.safetensors import parsed
-from service.errors import MalformedRequest, TensorTooLarge
-from service.json_arrays import counted
-from service.json_object import literal
-from service.tensors import NUMBERS, fields
+from service.codecs.plain_json import nested_alike, plain_number, vector
+from service.errors import TensorTooLarge
+from service.json_arrays import Numbers, counted, wrong
+from service.json_object import literal, unique
+from service.metadata import AS_JSON, parsed
+from service.tensors import TENSORS, fields
 
-COLUMNS = ("scores", "labels", "label_weights", *(name for name in NUMBERS if name not in ("class_weight", "pos_weight")))
-BY_CLASS = ("class_weight", "pos_weight")  # a row per sample has no place for them: they are metadata
-FILE_MAGIC = b"ARROW1"
-MOST_MESSAGES, MOST_HEADER_BYTES, MOST_FIELDS = 10_000, 1 << 20, 64
-# Places in the tables of Arrow's Message, Schema, Field and RecordBatch (Message.fbs and Schema.fbs of its specification).
-HEADER, ENDIANNESS, FIELDS, SCHEMA_METADATA, CHILDREN, FIELD_METADATA, COMPRESSION = 2, 0, 1, 2, 5, 6, 3
+WEIGHTS = ("class_weight", "pos_weight")
+COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
+    "scores": (("[C]f",), "fixed_size_list[C] of float16, float32 or float64"),
+    **dict.fromkeys(("targets", "mask", "element_weight"), (("[C]f", "[C]i", "[C]b"), "fixed_size_list[C] of numbers or booleans")),
+    "labels": (("i", "[]i", "[C]i"), "list of integers, or an integer"),
+    "label_weights": (("f", "i", "[]f", "[]i", "[C]f", "[C]i"), "numbers, nested like labels"),
+    "sample_weight": (("f", "i"), "a number"),
+    "grad_output": (("f", "i", "[C]f", "[C]i"), "a number, or fixed_size_list[C] of numbers"),
+    **dict.fromkeys(WEIGHTS, ((), "a JSON list in the schema's metadata")),
+}
+LETTERS = (("f", pa.types.is_floating), ("i", pa.types.is_integer), ("b", pa.types.is_boolean))
+WRITTEN_BY_OTHERS = {"pandas", "huggingface", "r"}  # metadata that libraries add, and that says nothing of a loss
+EXTENSION = b"ARROW:extension:name"
+
+
+class Column(NamedTuple):
+    """A column: [N] or [N, C] values; or, of lists, all [L] values and the [N + 1] offsets of the rows in them."""
+
+    values: Array
+    offsets: Array | None = None
+
+    @property
+    def counts(self) -> Array | None:
+        """How many values each list has, [N]; None where there are no lists."""
+        if self.offsets is not None:
+            return np.diff(self.offsets)
+        return np.full(*self.values.shape) if self.values.ndim == 2 else None
 
 
 def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
-    """Bytes -> the fields of a request; columns as views of them."""
-    if body.startswith(FILE_MAGIC):
-        raise MalformedRequest("the body is an Arrow file; expected an Arrow stream")
-    data = pa.py_buffer(body)
-    only_plain_messages(data)
-    stream = pa.ipc.open_stream(data)
-    schema, batches = stream.schema, list(stream)
-    for batch in batches:
-        batch.validate(full=True)
-    tensors: dict[str, Array] = {}
-    for name in known_columns(schema.names):
-        tensors |= column(name, joined(schema.field(name).type, [batch.column(name) for batch in batches]), most_elements)
-    weights, options = metadata(schema.metadata or {})
-    return fields(aligned(tensors) | weights, options)
+    """Bytes -> the fields of a request; columns as views of them where all rows are in one batch."""
+    stream = messages(body)
+    header, message = next(stream)
+    schema = pa.ipc.read_schema(message)
+    names = known(schema)
+    given = options(header.pairs(2), names)
+    batches = [batch for _, message in stream if (batch := pa.ipc.read_record_batch(message, schema)).num_rows]
+    if sum(each.num_rows for each in batches) > most_elements:
+        raise TensorTooLarge("scores", most_elements)
+    if not batches:
+        raise InvalidScores(Problem("/scores", "has no rows; expected [N, C] with N ≥ 1 and C ≥ 1"))
+    for each in batches:
+        each.validate(full=True)
+    return fields(tensors({name: column(name, [each.column(name) for each in batches], most_elements) for name in names}), given)
 
 
-def only_plain_messages(data: pa.Buffer) -> None:
-    """Refuse what is not a schema in this machine's byte order, or a batch of plain buffers; and bytes behind the end."""
-    source = pa.BufferReader(data)
-    for count, message in enumerate(pa.ipc.MessageReader.open_stream(source)):
-        if count > MOST_MESSAGES or message.metadata.size > MOST_HEADER_BYTES:
-            raise MalformedRequest(f"more than {MOST_MESSAGES} messages, or one with a header of more than {MOST_HEADER_BYTES} bytes")
-        if message.type not in ("schema", "record batch"):
-            raise MalformedRequest(f"the stream has a {message.type} message; expected a schema and record batches of plain columns")
-        header = memoryview(message.metadata)
-        (table,) = struct.unpack_from("<I", header)
-        place = follow(header, table, HEADER)
-        if message.type == "schema" and (endianness := slot(header, place, ENDIANNESS)) and struct.unpack_from("<h", header, endianness)[0]:
-            raise MalformedRequest("the stream is big-endian; expected little-endian numbers")
-        if message.type == "schema":
-            once_each(header, place)
-        if message.type == "record batch" and slot(header, place, COMPRESSION):
-            raise MalformedRequest("the stream's buffers are compressed; compress the body instead (Content-Encoding)")
-    if source.tell() != data.size:
-        raise MalformedRequest(f"{data.size - source.tell()} bytes lie behind the end of the stream")
+def known(schema: Any) -> list[str]:
+    """The names of the columns; raises InvalidJob for each that is unknown, or of a type that it should not have."""
+    types = unique([(each.name, each) for each in schema])
+    unknown = [name for name in few_unknown(types, COLUMNS) if name not in COLUMNS]
+    problems = [problem({"type": "extra_forbidden", "loc": (name,)}, "", COLUMNS) for name in unknown]
+    for name, (forms, words) in COLUMNS.items():
+        if name in types and form(types[name]) not in forms:
+            problems.append(Problem(f"/{name}", f"is a column of {shortened(str(types[name].type))}; expected {words}"))
+    if problems:
+        raise InvalidJob(*problems)
+    return list(types)
 
 
-def once_each(header: memoryview, schema: int) -> None:
-    """Refuse a schema of very many fields, or one whose texts are longer than it: a few bytes that are referred to again and again."""
-    fields, left = list(tables(header, schema, FIELDS)), len(header)
-    pairs = list(tables(header, schema, SCHEMA_METADATA))
-    for count, field in enumerate(fields):
-        if count > MOST_FIELDS:
-            raise MalformedRequest(f"the schema has more than {MOST_FIELDS} fields")
-        fields += tables(header, field, CHILDREN)
-        pairs += tables(header, field, FIELD_METADATA)
-    for pair in pairs:
-        left -= sum(struct.unpack_from("<I", header, follow(header, pair, index))[0] for index in (0, 1) if slot(header, pair, index))
-        if left < 0:
-            raise MalformedRequest("the schema's metadata is longer than the schema")
+def form(field: Any) -> str:
+    """A type in short: f, i or b, behind [] in a list and behind [C] in one of fixed size; ? for any other."""
+    if EXTENSION in (field.metadata or {}):
+        return "?"
+    if pa.types.is_fixed_size_list(field.type):
+        return "[C]" + form(field.type.value_field)
+    if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
+        return "[]" + form(field.type.value_field)
+    return next((letter for letter, is_one in LETTERS if is_one(field.type)), "?")
 
 
-def tables(buffer: memoryview, table: int, index: int) -> Iterator[int]:
-    """The tables of a vector, no more than could lie in the buffer."""
-    if slot(buffer, table, index):
-        vector = follow(buffer, table, index)
-        (count,) = struct.unpack_from("<I", buffer, vector)
-        for place in range(vector + 4, vector + 4 + 4 * min(count, len(buffer)), 4):
-            yield place + int(struct.unpack_from("<I", buffer, place)[0])
+def options(metadata: list[tuple[memoryview, memoryview]], names: list[str]) -> dict[str, Any]:
+    """What is no column, from the schema's metadata; raises InvalidParameters for what should be a column, or is one too."""
+    given = unique([(str(name, "utf-8"), str(text, "utf-8")) for name, text in metadata])
+    given = {name: text for name, text in given.items() if name not in WRITTEN_BY_OTHERS and not name.startswith("ARROW:")}
+    twice = [name for name in given if name in names or (name in TENSORS and name not in (*WEIGHTS, "grad_output"))]
+    if twice:
+        raise InvalidParameters(*(Problem(f"/{name}", "stands in the schema's metadata, and is a column") for name in twice))
+    return {name: option(name, text) for name, text in given.items()}
 
 
-def slot(buffer: memoryview, table: int, index: int) -> int:
-    """Where a field of a flatbuffer's table lies; 0: it is not there."""
-    vtable = table - struct.unpack_from("<i", buffer, table)[0]
-    (length,) = struct.unpack_from("<H", buffer, vtable)
-    offset = struct.unpack_from("<H", buffer, vtable + 4 + 2 * index)[0] if 4 + 2 * index < length else 0
-    return table + offset if offset else 0
+def option(name: str, text: str) -> Any:
+    """What a string of the metadata spells: JSON where the field is no word."""
+    if name not in WEIGHTS:
+        return parsed(name, text) if name in AS_JSON else text
+    value = literal(text)
+    return vector(name, counted(value, name, "number")) if isinstance(value, list) else plain_number(name, value)
 
 
-def follow(buffer: memoryview, table: int, index: int) -> int:
-    """The table that a field of another refers to."""
-    place = slot(buffer, table, index)
-    return place + int(struct.unpack_from("<I", buffer, place)[0])
-
-
-def known_columns(names: list[str]) -> list[str]:
-    """The columns, each once; raises InvalidJob for one that is unknown, MalformedRequest for one that is there twice."""
-    unknown = [name for name in few_unknown(dict.fromkeys(names), COLUMNS) if name not in COLUMNS]
-    if unknown:
-        raise InvalidJob(*(problem({"type": "extra_forbidden", "loc": (name,)}, "", COLUMNS) for name in unknown))
-    for name in names:
-        if names.count(name) > 1:
-            raise MalformedRequest(f"/{name}: the column is there twice")
-    return names
-
-
-def joined(kind: pa.DataType, pieces: list[pa.Array]) -> pa.Array:
-    """One column of every batch as one; of a single batch as it is."""
-    return pieces[0] if len(pieces) == 1 else pa.chunked_array(pieces, kind).combine_chunks()
-
-
-def column(name: str, array: pa.Array, most_elements: int) -> dict[str, Array]:
-    """A column as tensors: plain [N], of lists of one size [N, C], of any lists [L] with [N + 1] offsets."""
-    if array.null_count:
-        raise wrong(name, "a row is null")
-    kind = array.type
-    if pa.types.is_fixed_size_list(kind):
-        return {name: numbers(name, array.flatten(), most_elements).reshape(len(array), kind.list_size)}
-    if name in ("labels", "label_weights") and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        offsets = array.offsets.to_numpy()
-        return {name: numbers(name, array.flatten(), most_elements), offsets_of(name): offsets - offsets[0]}
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        raise wrong(name, f"is {kind}; expected fixed_size_list, whose size is the number of classes")
-    return {name: numbers(name, array, most_elements)}
-
-
-def offsets_of(name: str) -> str:
-    """The name of the offsets of a column of lists."""
-    return "label_offsets" if name == "labels" else f"{name}_offsets"
-
-
-def numbers(name: str, values: pa.Array, most_elements: int) -> Array:
-    """Plain values, sharing memory with the body; booleans, a bit each, as uint8."""
-    kind = values.type
-    if values.null_count:
-        raise wrong(name, "a value is null")
-    if len(values) > most_elements:
+def column(name: str, chunks: list[Any], most_elements: int) -> Column:
+    """A column of valid batches, which shares their memory where there is one; booleans as uint8."""
+    array = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    is_list = pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
+    is_fixed = pa.types.is_fixed_size_list(array.type)
+    flat = array.flatten() if is_list or is_fixed else array
+    if array.null_count or flat.null_count:
+        raise wrong(name, "", "holds nulls; expected a value in every place")
+    shape = [len(array), array.type.list_size] if is_fixed else [len(flat)]
+    if math.prod(shape) > most_elements:
         raise TensorTooLarge(name, most_elements)
-    if pa.types.is_boolean(kind):
-        return np.asarray(values.to_numpy(zero_copy_only=False), np.uint8)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise wrong(name, f"holds {kind}; expected numbers")
-    array: Array = values.to_numpy(zero_copy_only=True)
-    return array
+    values = flat.to_numpy(zero_copy_only=not pa.types.is_boolean(flat.type)).reshape(shape)
+    offsets = array.offsets.to_numpy() if is_list else None
+    if offsets is not None and offsets[0]:
+        offsets = offsets - offsets[0]
+    return Column(values.view(np.uint8) if values.dtype == np.bool_ else values, offsets)
 
 
-def aligned(tensors: dict[str, Array]) -> dict[str, Array]:
-    """The tensors without the offsets of label_weights, which must be those of labels."""
-    offsets = tensors.pop(offsets_of("label_weights"), None)
-    if offsets is not None and not np.array_equal(offsets, tensors.get("label_offsets", ())):
-        raise wrong("label_weights", "must be nested like labels")
-    return tensors
-
-
-def wrong(name: str, detail: str) -> InvalidTargets:
-    """A column that is not what it should be."""
-    return InvalidTargets(Problem(f"/{escaped(name)}", detail))
-
-
-def metadata(given: Mapping[bytes, bytes]) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The schema's metadata: what there is one of for each class, and the options; what libraries add says nothing of a loss."""
-    texts = {name.decode(): text.decode() for name, text in given.items() if name != b"pandas" and not name.startswith(b"ARROW:")}
-    weights = {name: literal(texts[name]) for name in BY_CLASS if name in texts}
-    lists = {name: counted(value, name, "number").values for name, value in weights.items() if isinstance(value, list)}
-    return lists, {name: parsed(name, text) for name, text in texts.items() if name not in lists}
-
-
-def write(result: Result) -> list[Part]:
-    """The reply: a reduced loss stands in every row, or in a single one where there is no gradient."""
-    loss, grad = plain(result.loss), None if result.grad is None else plain(result.grad)
-    if loss.ndim == 0:
-        loss = np.full(1 if grad is None else len(grad), loss)
-    arrays = {"loss": loss} if grad is None else {"loss": loss, "grad": grad}
-    batch = pa.record_batch({name: arrow(array) for name, array in arrays.items()})
-    pieces = Pieces()
-    with pa.PythonFile(pieces, mode="w") as sink, pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
-    return pieces.parts
-
-
-def plain(array: Array) -> Array:
-    """Numbers of a type that Arrow has."""
-    return np.asarray(array, np.float32 if array.dtype == BFLOAT16 else None, order="C")
-
-
-def arrow(array: Array) -> pa.Array:
-    """[N], or [N, C] as lists of one size, sharing memory."""
-    values = pa.array(array.reshape(-1))
-    return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
+def tensors(columns: Mapping[str, Column]) -> dict[str, Array]:
+    """Columns as tensors, the offsets of the labels as one of them; raises InvalidTargets where those of their weights differ."""
+    found = {name: each.values for name, each in columns.items()}
+    if "labels" not in columns:
+        return found
+    labels = columns["labels"]
+    if "label_weights" in columns:
+        counts = np.ones(len(labels.values), np.int64) if labels.counts is None else labels.counts
+        nested_alike(counts, labels.counts is None, Numbers(found["label_weights"], columns["label_weights"].counts))
+    return found if labels.offsets is None else found | {"label_offsets": labels.offsets}
 
 
 class Pieces:
-    """A file to write to that keeps what it is given, buffers as views."""
+    """A file that keeps what is written to it: buffers as they are, and the bytes between them."""
 
     closed = False
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
 
-    def write(self, piece: Any) -> int:
-        """One more piece."""
-        self.parts.append(piece if isinstance(piece, bytes) else memoryview(piece))
-        return len(piece)
-
-    def flush(self) -> None:
-        """There is nothing to be done."""
+    def write(self, data: Any) -> None:
+        """Keep one piece."""
+        last = self.parts[-1] if self.parts else None
+        if isinstance(data, bytes) and isinstance(last, bytes):
+            self.parts[-1] = last + data
+        else:
+            self.parts.append(data if isinstance(data, bytes) else memoryview(data).cast("B"))
 
     def close(self) -> None:
-        """Nor here."""
+        """Nothing is held open."""
+
+
+def write(result: Result) -> list[Part]:
+    """The reply: one batch with a row per sample; a loss that is one number stands in each row, or in the only one."""
+    rows = 1 if result.grad is None else len(result.grad)
+    loss = result.loss if result.loss.ndim else np.broadcast_to(result.loss, rows)
+    arrays = {"loss": loss} if result.grad is None else {"loss": loss, "grad": result.grad}
+    batch = pa.record_batch({name: packed(array) for name, array in arrays.items()})
+    pieces = Pieces()
+    with pa.PythonFile(pieces, mode="w") as sink, pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return pieces.parts
+
+
+def packed(array: Array) -> Any:
+    """An array [N] or [N, C] as a column that shares its memory where it lies row by row; bfloat16 as float32, which holds it."""
+    array = np.ascontiguousarray(array, np.float32 if array.dtype == BFLOAT16 else None)
+    values = pa.array(array.reshape(-1))
+    return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
 
 
 CODEC = Codec("application/vnd.apache.arrow.stream", read, write)

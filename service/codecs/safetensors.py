@@ -11,10 +11,11 @@ import numpy as np
 
 from models.checks import BFLOAT16, Array
 from models.contract import Result
-from models.errors import InvalidParameters, Problem, escaped, shortened
+from models.errors import escaped, shortened
 from service.codec import Codec, Part
 from service.errors import MalformedRequest
-from service.json_object import literal, unique
+from service.json_object import unique
+from service.metadata import AS_JSON, parsed
 from service.tensors import BOOL, fields, raw, viewed
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -30,8 +31,6 @@ LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 1 << 20
 METADATA = "__metadata__"
 WRITTEN_BY_OTHERS = {"format"}  # metadata that libraries add, and that says nothing of a loss
-NUMBERS = {"pos_weight", "grad_output"}
-AS_JSON = {"params", "ignore_index", *NUMBERS}
 
 
 def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
@@ -91,14 +90,6 @@ def options(metadata: Any) -> dict[str, Any]:
         raise MalformedRequest(f"/{METADATA}: expected an object of strings, found {shortened(metadata)}")
     given = {name: text for name, text in metadata.items() if name not in WRITTEN_BY_OTHERS}
     return {name: parsed(name, text) if name in AS_JSON else text for name, text in given.items()}
-
-
-def parsed(name: str, text: str) -> Any:
-    """What a string spells; what may be a tensor too is one number here."""
-    value = literal(text)
-    if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise InvalidParameters(Problem(f"/{name}", f"found {shortened(text)}; expected a number, or a tensor of this name"))
-    return value
 
 
 def write(result: Result) -> list[Part]:
