@@ -1,17 +1,19 @@
 """open-inference-grpc, which is generated from the protocol's own .proto, and grpc.health.v1 by bytes packed by hand."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
+import grpc.aio
 import numpy as np
 from open_inference.grpc import protocol as pb
 from open_inference.grpc.service import GRPCInferenceServiceStub
 
 sys.path.append(str(Path(__file__).parent.parent))
-from expected import PADDED, SCORES, TARGETS, TOLERANCE, all_well, check, holds, mean
+from expected import PADDED, SCORES, TARGETS, TOLERANCE, all_well, asymmetric, binary, check, holds, mean
 
 MODEL = "softmax_cross_entropy.grad"
 channel = grpc.insecure_channel(sys.argv[2])
@@ -76,6 +78,19 @@ half = [SCORES.astype(np.float16).tobytes(), RAW[1]]
 reply = infer(inputs=[inputs(None, None)[0] | {"datatype": "FP16"}, inputs(None, None)[1]], raw_input_contents=half)
 found = np.frombuffer(reply.raw_output_contents[1], np.float16).reshape(2, 3)
 check("raw contents in FP16", found, mean(SCORES.astype(np.float16))[1], TOLERANCE["FP16"])
+bfloat16 = SCORES.astype(np.float32).view(np.uint32) >> 16  # its upper half is a bfloat16
+body = [bfloat16.astype(np.uint16).tobytes(), RAW[1]]
+reply = infer(inputs=[inputs(None, None)[0] | {"datatype": "BF16"}, inputs(None, None)[1]], raw_input_contents=body)
+found = (np.frombuffer(reply.raw_output_contents[1], np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(2, 3)
+check("raw contents in BF16", found, mean((bfloat16 << 16).view(np.float32))[1], TOLERANCE["BF16"])
+reply = infer(model_name="binary_cross_entropy.grad", inputs=typed, parameters={"reduction": pb.InferParameter(string_param="none")})
+for output, expected in zip(reply.outputs, binary(SCORES, TARGETS), strict=True):
+    check(f"binary cross-entropy: {output.name}", np.reshape(output.contents.fp64_contents, (2, 3)), expected, 1e-10)
+reply = infer(inputs=typed, parameters={"grad_output": pb.InferParameter(int64_param=4), "runtime": pb.InferParameter(string_param="onnx")})
+check("an integer as a parameter", np.reshape(reply.outputs[1].contents.fp64_contents, (2, 3)), 4 * mean()[1], 1e-10)
+flag = {"detach_weight": pb.InferParameter(bool_param=True), "reduction": pb.InferParameter(string_param="none")}
+reply = infer(model_name="asymmetric.grad", inputs=typed, parameters=flag)
+check("a flag as a parameter", np.reshape(reply.outputs[1].contents.fp64_contents, (2, 3)), asymmetric(SCORES, TARGETS)[1], 1e-10)
 reply = infer(inputs=typed, outputs=[{"name": "loss"}])
 holds("only the output that is asked for", [each.name for each in reply.outputs] == ["loss"])
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
@@ -104,4 +119,20 @@ for name in (b"", b"inference.GRPCInferenceService"):
     holds(f"health of {name!r}", health(bytes([10, len(name)]) + name if name else b"", timeout=5) == b"\x08\x01")
 refused("health of what there is not", NOT_FOUND, "", call=lambda: health(b"\x0a\x01x", timeout=5))
 channel.close()
+
+
+async def many_at_once() -> None:
+    """The same stub over a channel of asyncio: eight calls of which every other one is refused."""
+    async with grpc.aio.insecure_channel(sys.argv[2]) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        asked = {"model_name": MODEL, "inputs": inputs(None, None)}
+        calls = [stub.ModelInfer(pb.ModelInferRequest(**asked, raw_input_contents=RAW[: 2 - i % 2]), timeout=20) for i in range(8)]
+        for i, reply in enumerate(await asyncio.gather(*calls, return_exceptions=True)):
+            if i % 2:
+                holds("asyncio: refused", isinstance(reply, grpc.aio.AioRpcError) and reply.code() is INVALID)
+            else:
+                check("asyncio: answered", np.frombuffer(reply.raw_output_contents[1]).reshape(2, 3), mean()[1], 1e-10)
+
+
+asyncio.run(many_at_once())
 all_well()

@@ -13,8 +13,8 @@ import tritonclient.http.aio
 from tritonclient.utils import InferenceServerException
 
 sys.path.append(str(Path(__file__).parent.parent))
-from expected import PADDED, all_well, check, holds, mean
-from four_clients import HTTP, MODEL, OVER_HTTP, clients, labels, scores, targets
+from expected import PADDED, SCORES, TOLERANCE, all_well, check, holds, mean
+from four_clients import HTTP, LARGE, LARGE_LABELS, MODEL, OVER_HTTP, PRECISION, clients, labels, large, output, scores, sent, targets
 
 LOSS, GRAD = mean()
 WAYS = (True, False)
@@ -32,6 +32,27 @@ def every_mixture(form: Any, client: Any, about: str) -> None:
             check(f"{about}: loss out, binary {first}", reply.as_numpy("loss"), LOSS)
             check(f"{about}: gradient out, binary {second}", reply.as_numpy("grad"), GRAD)
             holds(f"{about}: the numbers stand where they were asked for", ("data" in reply.get_output("grad")) is not second)
+
+
+def every_precision(form: Any, client: Any, about: str) -> None:
+    """In JSON or behind it, and the reply in JSON; bfloat16 the client sends in binary alone."""
+    wanted = [form.InferRequestedOutput(name, binary_data=False) for name in ("loss", "grad")]
+    for datatype, tolerance in TOLERANCE.items():
+        loss, grad = mean(SCORES.astype(PRECISION[datatype]))
+        for way in WAYS if datatype != "BF16" else (True,):
+            reply = client.infer(MODEL, [scores(form, datatype, binary_data=way), labels(form)], outputs=wanted)
+            check(f"{about}: {datatype}, binary {way}: loss", reply.as_numpy("loss"), loss, tolerance)
+            check(f"{about}: {datatype}, binary {way}: gradient", reply.as_numpy("grad"), grad, tolerance)
+            holds(f"{about}: in {datatype} too", output(reply, "grad")["datatype"] == datatype)
+
+
+def large_in_json(form: Any, client: Any, about: str) -> None:
+    """A million numbers each way, as text, compressed."""
+    inputs = [sent(form, "scores", LARGE, "FP32", binary_data=False), sent(form, "labels", LARGE_LABELS, "INT64", binary_data=False)]
+    wanted = [form.InferRequestedOutput("grad", binary_data=False)]
+    packing = {"request_compression_algorithm": "gzip", "response_compression_algorithm": "deflate"}
+    grad = client.infer(MODEL, inputs, outputs=wanted, **packing).as_numpy("grad")
+    check(f"{about}: 1024 x 1000 in JSON", grad * 1024, large()[1] * 1024, 1e-6)
 
 
 def every_compression(form: Any, client: Any, about: str) -> None:
@@ -80,8 +101,11 @@ async def many_gathered() -> None:
 
 for form, client, about in clients(*OVER_HTTP):
     every_mixture(form, client, about)
+    every_precision(form, client, about)
 for form, client, about in clients(*OVER_HTTP, verbose=True):
     every_compression(form, client, about)
+for form, client, about in clients(tritonclient.http):  # alone, for the client takes seconds to write so many numbers
+    large_in_json(form, client, about)
 many_at_once()
 asyncio.run(many_gathered())
 all_well()

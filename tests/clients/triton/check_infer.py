@@ -1,4 +1,4 @@
-"""tritonclient, its four clients: every datatype, form of labels, weight, option and refusal."""
+"""tritonclient, its four clients: every datatype, form of labels and refusal, and a batch that is large."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 from tritonclient.utils import InferenceServerException
 
 sys.path.append(str(Path(__file__).parent.parent))
-from expected import LABELS, PADDED, SCORES, TARGETS, TOLERANCE, all_well, check, holds, mean, refused, softmax
-from four_clients import MODEL, PRECISION, clients, labels, output, scores, sent, targets
+from expected import LABELS, PADDED, SCORES, TARGETS, TOLERANCE, all_well, check, holds, mean, refused
+from four_clients import LARGE, LARGE_LABELS, MODEL, PRECISION, clients, labels, large, output, scores, sent, targets
 
 
 def every_datatype(form: Any, client: Any, about: str) -> None:
@@ -49,36 +49,8 @@ def every_form_of_labels(form: Any, client: Any, about: str) -> None:
     check(f"{about}: a row without labels", client.infer(MODEL, none).as_numpy("grad"), mean(targets=TARGETS * [[0], [1]])[1], 1e-10)
 
 
-def every_option(form: Any, client: Any, about: str) -> None:
-    """Parameters and weights."""
-    inputs = [scores(form, "FP64"), labels(form)]
-    rows, by_row = softmax(SCORES, TARGETS)
-    for reduction, loss, scale in (("none", rows, 1), ("sum", rows.sum(), 1), ("mean", rows.mean(), 0.5)):
-        reply = client.infer(MODEL, inputs, parameters={"reduction": reduction})
-        check(f"{about}: loss by {reduction}", reply.as_numpy("loss"), loss, 1e-10)
-        check(f"{about}: gradient by {reduction}", reply.as_numpy("grad"), by_row * scale, 1e-10)
-    for runtime in ("onnx", "pytorch"):
-        reply = client.infer(MODEL, inputs, parameters={"temperature": "2.5", "normalize": "none", "runtime": runtime})
-        check(f"{about}: temperature, on {runtime}", reply.as_numpy("grad"), mean(temperature=2.5, normalize="none")[1], 1e-10)
-    weights, mask = np.array([1.0, 2.0, 3.0]), np.array([[True, False, True], [True, True, False]])
-    per_row = np.array([1.0, 3.0])
-    cases = {
-        "class_weight": (weights, "FP64", mean(class_weight=weights)),
-        "mask": (mask, "BOOL", mean(mask=mask)),
-        "sample_weight": (per_row, "FP64", ((rows * per_row).mean(), by_row * per_row[:, None] / 2)),
-    }
-    for name, (array, datatype, (loss, grad)) in cases.items():
-        reply = client.infer(MODEL, [*inputs, sent(form, name, array, datatype)])
-        check(f"{about}: {name}: loss", reply.as_numpy("loss"), loss, 1e-10)
-        check(f"{about}: {name}: gradient", reply.as_numpy("grad"), grad, 1e-10)
-    reply = client.infer(MODEL, inputs, parameters={"grad_output": "4"})
-    check(f"{about}: grad_output, a number", reply.as_numpy("grad"), by_row * 2, 1e-10)
-    reply = client.infer(MODEL, [*inputs, sent(form, "grad_output", per_row, "FP64")], parameters={"reduction": "none"})
-    check(f"{about}: grad_output, by row", reply.as_numpy("grad"), by_row * per_row[:, None], 1e-10)
-
-
 def every_reply(form: Any, client: Any, about: str) -> None:
-    """The loss alone, one output of two, the id, a large batch."""
+    """The loss alone, one output of two, the id."""
     inputs = [scores(form), labels(form)]
     check(f"{about}: the model that has the loss alone", client.infer("softmax_cross_entropy", inputs).as_numpy("loss"), mean()[0])
     reply = client.infer(MODEL, inputs, request_id="no. 7", outputs=[form.InferRequestedOutput("grad")])
@@ -86,10 +58,14 @@ def every_reply(form: Any, client: Any, about: str) -> None:
     check(f"{about}: which is right", reply.as_numpy("grad"), mean()[1])
     said = reply.get_response()
     holds(f"{about}: the id comes back", (said["id"] if isinstance(said, dict) else said.id) == "no. 7")
-    large = np.random.default_rng(0).normal(size=(512, 1000)).astype(np.float32)
-    reply = client.infer(MODEL, [sent(form, "scores", large, "FP32"), sent(form, "labels", np.arange(512)[:, None], "INT64")])
-    check(f"{about}: 512 x 1000: loss", reply.as_numpy("loss"), mean(large, np.eye(1000)[:512])[0])
-    check(f"{about}: 512 x 1000: gradient, a row each", reply.as_numpy("grad") * 512, softmax(large, np.eye(1000)[:512])[1], 5e-7)
+
+
+def every_large_batch(form: Any, client: Any, about: str) -> None:
+    """A thousand rows of a thousand classes."""
+    loss, grad = large()
+    reply = client.infer(MODEL, [sent(form, "scores", LARGE, "FP32"), sent(form, "labels", LARGE_LABELS, "INT64")])
+    check(f"{about}: 1024 x 1000: loss", reply.as_numpy("loss"), loss)
+    check(f"{about}: 1024 x 1000: gradient, a row each", reply.as_numpy("grad") * 1024, grad * 1024, 1e-6)
 
 
 def every_refusal(form: Any, client: Any, about: str) -> None:
@@ -103,6 +79,11 @@ def every_refusal(form: Any, client: Any, about: str) -> None:
         "an output": (MODEL, inputs, {"outputs": [form.InferRequestedOutput("gard")]}, "did you mean 'grad'"),
         "no scores": (MODEL, inputs[1:], {}, "/scores"),
         "a tensor twice": (MODEL, [*inputs, inputs[1]], {}, "there twice"),
+        "labels and targets": (MODEL, [*inputs, targets(form)], {}, "both targets and labels"),
+        "NaN": (MODEL, [sent(form, "scores", SCORES * np.nan, "FP64"), inputs[1]], {}, "found nan"),
+        "no rows": (MODEL, [sent(form, "scores", SCORES[:0], "FP64"), sent(form, "labels", PADDED[:0], "INT64")], {}, "N ≥ 1"),
+        "strings": (MODEL, [inputs[0], sent(form, "labels", np.array([[b"a"], [b"b"]], object), "BYTES")], {}, "takes no strings"),
+        "classes to be sorted": (MODEL, inputs, {"outputs": [form.InferRequestedOutput("grad", class_count=2)]}, "no classes to sort"),
     }
     for name, (model, given, how, words) in refusals.items():
         refused(f"{about}: {name}", lambda m=model, g=given, h=how: client.infer(m, g, **h), words, InferenceServerException)
@@ -110,6 +91,6 @@ def every_refusal(form: Any, client: Any, about: str) -> None:
 
 
 for each in clients():
-    for every in (every_datatype, every_form_of_labels, every_option, every_reply, every_refusal):
+    for every in (every_datatype, every_form_of_labels, every_reply, every_large_batch, every_refusal):
         every(*each)
 all_well()

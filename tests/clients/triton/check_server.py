@@ -41,6 +41,22 @@ def every_unknown(form: Any, client: Any, about: str) -> None:
         holds(f"{about}: as {status}", error.status() == status and "no model named 'x'" in error.message())
 
 
+def every_absence(form: Any, client: Any, about: str) -> None:
+    """What Triton has and this server has not: the client is told so, and goes on."""
+    calls = {
+        "a configuration": lambda: client.get_model_config(MODEL),
+        "loading": lambda: client.load_model(MODEL),
+        "unloading": lambda: client.unload_model(MODEL),
+        "tracing": client.get_trace_settings,
+        "log settings": client.get_log_settings,
+        "CUDA memory": client.get_cuda_shared_memory_status,
+    }
+    words = "Method not found" if form in OVER_GRPC else "no such path"
+    for name, call in calls.items():
+        refused(f"{about}: no {name}", call, words, InferenceServerException)
+    holds(f"{about}: it goes on", client.is_server_ready() is True)
+
+
 def every_metadata(_form: Any, client: Any, about: str) -> None:
     """The server, a model, and the index of all."""
     server = client.get_server_metadata()
@@ -81,6 +97,6 @@ def every_statistic(form: Any, client: Any, about: str) -> None:
 
 
 for each in clients():
-    for every in (every_health, every_unknown, every_metadata, every_statistic):
+    for every in (every_health, every_unknown, every_absence, every_metadata, every_statistic):
         every(*each)
 all_well()

@@ -1,9 +1,7 @@
 """tritonclient's system shared memory, by its four clients: in, out, offsets, and everything that must not go wrong."""
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +12,11 @@ from tritonclient.utils import shared_memory as memory
 sys.path.append(str(Path(__file__).parent.parent))
 from expected import PADDED, SCORES, TOLERANCE, all_well, check, holds, mean, refused
 from four_clients import MODEL, OVER_GRPC, PRECISION, clients
+from places import BEFORE, KEY, MEMORY, asked, is_clean, regions, there
 
-KEY = f"/gradwire-client-{os.getpid()}"
-MEMORY = Path("/dev/shm")
 IN, OUT = f"{KEY}-in", f"{KEY}-out"
 FLOATS = SCORES.astype(np.float32)
-SIZE, BEFORE, PAGES = FLOATS.nbytes, 16, 1 << 16  # BEFORE: what of the memory lies before the region
-
-
-def there(form: Any, name: str, array: Any, datatype: str, region: str, offset: int = 0) -> Any:
-    """An input that is in shared memory."""
-    tensor = form.InferInput(name, list(array.shape), datatype)
-    tensor.set_shared_memory(region, array.nbytes, offset)
-    return tensor
-
-
-def asked(form: Any, name: str, region: str, size: int, offset: int = 0) -> Any:
-    """An output that is to be put there."""
-    output = form.InferRequestedOutput(name)
-    output.set_shared_memory(region, size, offset)
-    return output
-
-
-@contextlib.contextmanager
-def regions(client: Any, *keys_and_sizes: tuple[str, str, int]) -> Iterator[list[Any]]:
-    """Memory of these names, keys and sizes, registered while this lasts."""
-    made = [memory.create_shared_memory_region(name, key, BEFORE + size) for name, key, size in keys_and_sizes]
-    try:
-        for name, key, size in keys_and_sizes:
-            client.register_system_shared_memory(name, key, size, offset=BEFORE)
-        yield made
-    finally:
-        client.unregister_system_shared_memory()
-        for each in made:
-            memory.destroy_shared_memory_region(each)
+SIZE, PAGES = FLOATS.nbytes, 1 << 16
 
 
 def every_datatype(form: Any, client: Any, about: str) -> None:
@@ -114,5 +83,5 @@ def every_refusal(form: Any, client: Any, about: str) -> None:
 for form, client, about in clients():
     every_datatype(form, client, about)
     every_refusal(form, client, about)
-    holds(f"{about}: /dev/shm is clean", not list(MEMORY.glob(f"{KEY[1:]}*")) and client.is_server_live())
+    holds(f"{about}: /dev/shm is clean", is_clean() and client.is_server_live())
 all_well()

@@ -1,6 +1,7 @@
 """The four clients that tritonclient has, each called in the same way, and the inputs that the checks send."""
 
 import asyncio
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +12,15 @@ import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
-from expected import PADDED, SCORES, TARGETS
+from expected import PADDED, SCORES, TARGETS, mean
 
 MODEL = "softmax_cross_entropy.grad"
 PRECISION = {"FP64": np.float64, "FP32": np.float32, "FP16": np.float16, "BF16": ml_dtypes.bfloat16}
 HTTP, GRPC = sys.argv[1:3]
 OVER_HTTP = (tritonclient.http, tritonclient.http.aio)
 OVER_GRPC = (tritonclient.grpc, tritonclient.grpc.aio)
+LARGE = np.random.default_rng(0).normal(size=(1024, 1000)).astype(np.float32)
+LARGE_LABELS = np.arange(1024)[:, None] % 1000
 
 
 class Waited:
@@ -69,6 +72,12 @@ def labels(form: Any, **how: Any) -> Any:
 def targets(form: Any, **how: Any) -> Any:
     """The same labels, dense."""
     return sent(form, "targets", TARGETS.astype(np.float32), "FP32", **how)
+
+
+@functools.cache
+def large() -> tuple[Any, Any]:
+    """The mean over the rows of the large batch, and its gradient."""
+    return mean(LARGE, np.eye(1000)[LARGE_LABELS[:, 0]])
 
 
 def output(reply: Any, name: str) -> dict[str, Any]:
