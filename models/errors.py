@@ -3,6 +3,7 @@
 JobError
 ├── UnknownLoss             no loss has this name
 ├── UnknownRuntime          no runtime of this name is running here
+├── OutOfMemory             the device has not the memory for it
 └── InvalidJob              readable, but wrong
     ├── InvalidParameters   a parameter or option out of its range, of the wrong type, or unknown
     ├── InvalidScores       scores, weights or masks of the wrong shape or value
@@ -64,8 +65,16 @@ class UnknownRuntime(JobError):
         super().__init__(f"no runtime named {shortened(name)} here; running: {', '.join(sorted(known))}")
 
 
+class OutOfMemory(JobError):
+    """The device has not the memory for this job."""
+
+
 class DeviceUnavailable(Exception):
     """A runtime is to compute on a device that is not there; not a matter of any job."""
+
+
+class DeviceFault(Exception):
+    """A device has failed in a way that only a new process mends; not a matter of any job."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -4,56 +4,76 @@ import asyncio
 import contextlib
 import functools
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from importlib import metadata
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from models.contract import Runtime
 from models.errors import JobError, Problem, did_you_mean, shortened
 from models.export import Graphs
+from service.access import Access
 from service.documentation import with_schemas
 from service.engine import Engine
 from service.errors import RequestError
 from service.grpc_server import GrpcServer
+from service.keys import Keys
+from service.management import managed
 from service.open_inference import models
 from service.reply import ProblemReply, problem_reply
 from service.routes import catalogue, health, losses, open_inference, open_inference_shared_memory
 from service.settings import Settings
 from service.shared_memory import Regions
 from service.statistics import Statistics
+from service.telemetry import telemetry
 
+FOR_EVERYONE = ("/v2/health/live", "/v2/health/ready")
+EXPOSED = ["X-Request-ID", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"]
 GRACE_S = 20  # for gRPC calls that run when the service ends
 log = logging.getLogger("gradwire")
 
 
-def create_app(settings: Settings, runtimes: Mapping[str, Runtime], grpc_address: str | None = None) -> FastAPI:
-    """The service over these runtimes, and over gRPC at host:port where an address is given."""
+def create_app(
+    settings: Settings,
+    runtimes: Mapping[str, Runtime],
+    grpc_address: str | None = None,
+    management: socket.socket | None = None,
+    device_memory: Callable[[], dict[tuple[str, str], int]] = dict,
+) -> FastAPI:
+    """The service over these runtimes, and over gRPC at host:port where an address is given; the engine is `app.state.engine`."""
+    engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes)
+    keys = Keys(settings.api_keys_file, settings.key_rate, settings.key_concurrency)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue)
         statistics = Statistics(models())
         regions = Regions(settings.shared_memory_prefix if settings.shared_memory else None)
-        over_grpc = GrpcServer(engine, statistics, regions, settings) if grpc_address else None
+        over_grpc = GrpcServer(engine, statistics, regions, keys, settings) if grpc_address else None
         if over_grpc and grpc_address:
             port = await over_grpc.start(grpc_address)
             log.info("gRPC on %s:%s", grpc_address.rpartition(":")[0], port)
         warming = asyncio.create_task(warm_up(engine, over_grpc))
         warming.add_done_callback(log_failure)
-        yield {
+        app.state.over_grpc = over_grpc
+        state = {
             "engine": engine,
             "statistics": statistics,
             "regions": regions,
+            "keys": keys,
+            "device_memory": device_memory,
             "settings": settings,
             "graphs": Graphs(settings.graphs_dir),
         }
+        async with managed(management, state):
+            yield state
         warming.cancel()
         if over_grpc:
             await over_grpc.stop(GRACE_S)
@@ -65,10 +85,20 @@ def create_app(settings: Settings, runtimes: Mapping[str, Runtime], grpc_address
         version=metadata.version("gradwire-service"),
         summary="Multi-label losses and their exact gradients over HTTP.",
         lifespan=lifespan,
+        telemetry=telemetry(settings.otlp_endpoint),
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (losses.router, catalogue.router, health.router, open_inference.router, open_inference_shared_memory.router):
-        app.include_router(router)
+    app.state.engine, app.state.over_grpc, app.state.drain = engine, None, functools.partial(drain, app)
+    for router in (losses.router, catalogue.router, open_inference.router, open_inference_shared_memory.router):
+        app.include_router(router, dependencies=[Depends(admitted)] if settings.api_keys_file else [])
+    app.include_router(health.router)
+    if management is None:
+        app.include_router(health.metrics_router)
+    app.add_middleware(Access)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=EXPOSED
+        )
     for error in (JobError, RequestError):
         app.add_exception_handler(error, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
@@ -87,9 +117,29 @@ async def warm_up(engine: Engine, over_grpc: GrpcServer | None) -> None:
         await over_grpc.serving(True)
 
 
+def drain(app: FastAPI) -> None:
+    """Say everywhere that no new requests are welcome; those that come all the same are answered."""
+    app.state.engine.draining = True
+    if app.state.over_grpc:
+        app.state.over_grpc.not_serving()
+
+
 def documented(document: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The OpenAPI document, complete."""
     return with_schemas(document())
+
+
+async def admitted(request: Request) -> AsyncIterator[None]:
+    """The request of someone who may call; the key counts as used until the reply is sent."""
+    if request.url.path in FOR_EVERYONE:
+        yield
+        return
+    keys: Keys = request.state.keys
+    digest = keys.enter(request.headers.get("authorization", ""))
+    try:
+        yield
+    finally:
+        keys.leave(digest)
 
 
 async def to_documentation() -> Response:

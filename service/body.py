@@ -1,20 +1,28 @@
 """The request body: read into one buffer, and refused before it is read whole if it is too large."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from models.errors import InvalidParameters, problem
+from models.errors import InvalidParameters, problem, shortened
 from service.compression import unpacked
-from service.errors import BodyTooLarge, MalformedRequest, StalledRequest
+from service.errors import TIMEOUT_HEADER, BodyTooLarge, MalformedRequest, StalledRequest, TooManyChunks
 from service.negotiation import request_coding
 from service.visit import Visit
 
 Model = TypeVar("Model", bound=BaseModel)
+Grow = Callable[[int], None]
 MOST_SMALL_BYTES = 1 << 16
+FIRST_BYTES = 1 << 16  # of a body that does not say how long it is
+MOST_SMALL_CHUNKS, SMALL_CHUNK_BYTES = 10_000, 64
 PATIENCE_S = 30  # without a byte of a body that is not whole
+
+
+def freely(nbytes: int) -> None:
+    """Memory for which nobody keeps accounts: of small bodies."""
 
 
 async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) -> bytearray:
@@ -23,33 +31,38 @@ async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) 
     Raises UnsupportedMediaType, or as `read_body` and `unpacked` do.
     """
     coding = request_coding(request.headers)
+    announced = announced_length(request)
+    if announced > limit:
+        raise BodyTooLarge(limit)
+    await visit.take(announced or FIRST_BYTES)
     if coding == "identity":
-        return await read_body(request, limit, lead)
-    packed = await read_body(request, limit)
-    return await visit.spend("decode", limit, unpacked_behind, lead, packed, coding, limit)
+        return await read_body(request, limit, lead, visit.grow)
+    packed = await read_body(request, limit, 0, visit.grow)
+    return await visit.spend("decode", limit, unpacked_behind, lead, packed, coding, limit, visit.grow)
 
 
-def unpacked_behind(lead: int, packed: bytearray, coding: str, limit: int) -> bytearray:
+def unpacked_behind(lead: int, packed: bytearray, coding: str, limit: int, grow: Grow = freely) -> bytearray:
     """A body that was compressed, behind `lead` zeros."""
-    body = unpacked(packed, coding, limit)
+    body = unpacked(packed, coding, limit, grow)
     body[:0] = bytes(lead)
     return body
 
 
-async def read_body(request: Request, limit: int, lead: int = 0) -> bytearray:
+async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> bytearray:
     """The body, behind `lead` zeros; raises MalformedRequest where there is none, and as `received` does."""
-    body = await received(request, limit, lead)
+    body = await received(request, limit, lead, grow)
     if len(body) == lead:
         raise MalformedRequest("the body is empty; expected at least scores, and targets or labels")
     return body
 
 
-async def received(request: Request, limit: int, lead: int = 0) -> bytearray:
+async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> bytearray:
     """The body, which may be empty, behind `lead` zeros; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
     body = bytearray(lead)
+    known, chunks = announced or FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(PATIENCE_S) as patience:
@@ -57,6 +70,12 @@ async def received(request: Request, limit: int, lead: int = 0) -> bytearray:
                 patience.reschedule(loop.time() + PATIENCE_S)
                 if len(body) + len(chunk) > limit + lead:
                     raise BodyTooLarge(limit)
+                chunks += 1
+                if chunks > MOST_SMALL_CHUNKS and len(body) < chunks * SMALL_CHUNK_BYTES:
+                    raise TooManyChunks(chunks)
+                if len(body) + len(chunk) > known + lead:
+                    grow(known)
+                    known *= 2
                 body += chunk
     except TimeoutError:
         raise StalledRequest(PATIENCE_S) from None
@@ -79,3 +98,31 @@ def announced_length(request: Request) -> int:
     """Content-Length, which the server has checked; 0 where the body comes in chunks."""
     digits = request.headers.get("content-length", "")
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else 0
+
+
+def visiting(request: Request, model: str = "") -> Visit:
+    """The request's way through the engine, known to whatever is around it too."""
+    state = request.state
+    visit = state.visit = Visit(state.engine, state.statistics, timeout_s(request), leaving(request), model)
+    return visit
+
+
+def timeout_s(request: Request) -> float:
+    """How long the request may take: as the header says, but no longer than the setting; raises MalformedRequest."""
+    most_ms: int = request.state.settings.timeout_ms
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return most_ms / 1000
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise MalformedRequest(f"{TIMEOUT_HEADER}: found {shortened(text)}; expected a number of milliseconds of at least 1")
+    return min(int(text), most_ms) / 1000
+
+
+def leaving(request: Request) -> Callable[[], Awaitable[None]]:
+    """Something to wait for that ends when the client leaves, once its body has been read."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return gone

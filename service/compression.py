@@ -1,7 +1,7 @@
 """gzip and deflate: request bodies, never unpacked beyond the limit, and replies."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.errors import BodyTooLarge, MalformedRequest
 
@@ -14,13 +14,13 @@ REPLY_CODINGS = ("gzip", "deflate")
 FAST = 1  # numbers hardly become smaller by trying harder
 
 
-def unpacked(body: bytearray, coding: str, limit: int) -> bytearray:
-    """The body before it was compressed.
+def unpacked(body: bytearray, coding: str, limit: int, grow: Callable[[int], None] = lambda _: None) -> bytearray:
+    """The body before it was compressed; `grow` is told of every piece of memory that this takes.
 
     Raises BodyTooLarge as soon as there is more of it than the limit, MalformedRequest where it is not what it says, or not whole.
     """
     try:
-        return members(memoryview(body), GZIP if coding != "deflate" else deflate_form(body), limit)
+        return members(memoryview(body), GZIP if coding != "deflate" else deflate_form(body), limit, grow)
     except zlib.error as error:
         raise MalformedRequest(f"the body is not {coding}: {error}") from None
 
@@ -31,7 +31,7 @@ def deflate_form(body: bytearray) -> int:
     return ZLIB if has_header else RAW
 
 
-def members(packed: memoryview, form: int, limit: int) -> bytearray:
+def members(packed: memoryview, form: int, limit: int, grow: Callable[[int], None]) -> bytearray:
     """Everything that is packed, one member after another: a gzip body may have several."""
     body = bytearray()
     member = zlib.decompressobj(form)
@@ -44,17 +44,18 @@ def members(packed: memoryview, form: int, limit: int) -> bytearray:
                 if form != GZIP or not left:
                     raise MalformedRequest("the compressed body goes on behind its end")
                 member = zlib.decompressobj(form)
-            rest = unpack_into(body, member, rest, limit)
+            rest = unpack_into(body, member, rest, limit, grow)
     if not member.eof:
         raise MalformedRequest("the compressed body is not whole")
     return body
 
 
-def unpack_into(body: bytearray, member: "zlib._Decompress", data: bytes | memoryview, limit: int) -> bytes:
+def unpack_into(body: bytearray, member: "zlib._Decompress", data: bytes | memoryview, limit: int, grow: Callable[[int], None]) -> bytes:
     """Add what the data unpacks to; returns what of it lies behind the member's end."""
     while True:
         room = min(PIECE_BYTES, limit + 1 - len(body))
         piece = member.decompress(data, room)
+        grow(len(piece))
         body += piece
         if len(body) > limit:
             raise BodyTooLarge(limit)

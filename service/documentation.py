@@ -42,6 +42,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 WHEN = {
+    401: "A key is required, and it is absent or wrong.",
     400: "The body cannot be read as what it says it is.",
     404: "No such path or loss; the nearest name is in the detail.",
     405: "No such method here.",
@@ -50,7 +51,8 @@ WHEN = {
     415: "A request type that is not known.",
     422: "Readable but wrong: shapes, ranges, parameters, numbers that are not finite or do not fit.",
     429: "The queue is full.",
-    503: "Starting, or about to stop.",
+    503: "Starting, about to stop, or a device has failed.",
+    504: "The deadline passed.",
 }
 
 
@@ -75,7 +77,7 @@ def documented(request: type[BaseModel], reply: type[BaseModel], examples: dict[
                 "description": reply.__doc__,
                 "content": {"application/json": {"schema": {"$ref": TEMPLATE.format(model=reply.__name__)}}},
             },
-            **problems(400, 404, 406, 413, 415, 422, 429, 503),
+            **problems(400, 401, 404, 406, 413, 415, 422, 429, 503, 504),
         },
         "openapi_extra": {"requestBody": {"required": True, "content": content}},
     }

@@ -1,32 +1,48 @@
-"""Runs jobs off the event loop, a bounded number at a time; refuses when the queue is full."""
+"""Runs jobs off the event loop, a bounded number at a time, within a bounded memory; refuses when the queue is full."""
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from models.contract import Runtime
 from models.errors import UnknownRuntime
 from service.errors import NotReady, Overloaded
+from service.memory import Memory
 
-P = ParamSpec("P")
 T = TypeVar("T")
 SMALL_BYTES = 1 << 16  # work on so little takes less than handing it to another thread
+STARTING = "the service is starting: its runtimes are not warm yet"
+DRAINING = "the service is about to stop"
+FAULTY = "a device of the service has failed; it is about to be started again"
 log = logging.getLogger("gradwire")
 
 
 class Engine:
-    """The runtimes, and the threads they run in; `ready` once each has computed something."""
+    """The runtimes, and the threads they run in.
 
-    def __init__(self, runtimes: Mapping[str, Runtime], default: str, jobs: int, queue: int) -> None:
+    `unavailable` is why requests are refused (empty: they are not); `draining` that the service is about to stop, and answers until then.
+    """
+
+    def __init__(self, runtimes: Mapping[str, Runtime], default: str, jobs: int, queue: int, memory_bytes: int) -> None:
         self.runtimes, self.default = runtimes, default
         self.limit = jobs + queue
         self.unfinished = 0
-        self.ready = False
+        self.running = 0  # pieces of work in threads
+        self.memory = Memory(memory_bytes)
+        self.unavailable = STARTING
+        self.draining = False
+        self.on_fault: Callable[[], None] = lambda: None
         self.threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
+
+    @property
+    def ready(self) -> bool:
+        """Whether new requests are welcome."""
+        return not self.unavailable and not self.draining
 
     async def warm_up(self) -> None:
         """Compute something real on every runtime, then be ready."""
@@ -34,19 +50,20 @@ class Engine:
             began = time.perf_counter()
             await self.in_thread(runtime.warm_up)
             log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
-        self.ready = True
+        self.unavailable = ""
+
+    def is_ready(self) -> None:
+        """Raise NotReady where requests are not welcome."""
+        if not self.ready:
+            raise NotReady(self.unavailable or DRAINING)
 
     def enter(self) -> None:
         """Take a place among the requests that run or wait; raises NotReady or Overloaded where none is to be had."""
-        self.is_ready()
+        if self.unavailable:
+            raise NotReady(self.unavailable)
         if self.unfinished >= self.limit:
             raise Overloaded(f"{self.unfinished} requests are running or waiting, as many as this service takes")
         self.unfinished += 1
-
-    def is_ready(self) -> None:
-        """Raise NotReady until every runtime is warm."""
-        if not self.ready:
-            raise NotReady("the service is starting: its runtimes are not warm yet")
 
     def leave(self) -> None:
         """Give the place back."""
@@ -54,12 +71,17 @@ class Engine:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """A place, from before a body is read until its reply is written."""
+        """A place, for a request that has no body."""
         self.enter()
         try:
             yield
         finally:
             self.leave()
+
+    @property
+    def queue_length(self) -> int:
+        """How many requests wait for memory or for a thread."""
+        return len(self.memory.waiting) + self.threads._work_queue.qsize()
 
     def runtime(self, name: str | None) -> Runtime:
         """The runtime of this name, or the default; raises UnknownRuntime."""
@@ -68,15 +90,29 @@ class Engine:
             raise UnknownRuntime(name, self.runtimes)
         return self.runtimes[name]
 
-    async def aside(self, nbytes: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do the work at once if it is on few bytes, and in a thread otherwise."""
-        return work(*args, **kwargs) if nbytes <= SMALL_BYTES else await self.in_thread(work, *args, **kwargs)
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have the work done in one of the threads."""
+        return self.threads.submit(self.counted, work)
 
-    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do the work in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: work(*args, **kwargs))
+    def counted(self, work: Callable[[], T]) -> T:
+        """Do the work, and be seen doing it."""
+        self.running += 1
+        try:
+            return work()
+        finally:
+            self.running -= 1
+
+    async def in_thread(self, work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Do the work in one of the threads, and wait for it."""
+        return await asyncio.wrap_future(self.submit(functools.partial(work, *args, **kwargs)))
+
+    def fail(self, error: Exception) -> None:
+        """A device is broken for good: refuse everything from now on."""
+        log.critical("a device has failed, and the process must be started again: %s", error)
+        self.unavailable = FAULTY
+        self.on_fault()
 
     def close(self) -> None:
         """Wait for what runs, and end the threads."""
-        self.ready = False
+        self.unavailable = self.unavailable or DRAINING
         self.threads.shutdown(wait=True, cancel_futures=True)

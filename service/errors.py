@@ -3,6 +3,7 @@
 RequestError
 ├── MalformedRequest        the body cannot be read as what it says it is
 │   ├── StalledRequest      it stopped coming before it was whole
+│   ├── TooManyChunks       it comes in very many very small pieces
 │   └── InvalidRegion       shared memory that is not there, or not as large as it is said to be
 ├── UnknownRegion           no shared memory has been registered under this name
 ├── UnknownModel            no model of the Open Inference Protocol has this name or version
@@ -10,8 +11,11 @@ RequestError
 ├── NotAcceptable           a reply type that cannot be given
 ├── BodyTooLarge            more bytes than the limit
 ├── TensorTooLarge          more numbers in one array than the limit
-├── Overloaded              the queue is full
-└── NotReady                starting, or about to stop
+├── Unauthorized            a key is required, and absent or wrong
+├── Overloaded              the queue is full, or a key's limit reached
+├── NotReady                starting, about to stop, or broken
+├── DeadlinePassed          the request took longer than it was given
+└── ClientGone              nobody waits for the reply any more
 """
 
 from collections.abc import Mapping
@@ -19,6 +23,7 @@ from typing import Any
 
 from models import errors as job_errors
 
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -39,6 +44,15 @@ class StalledRequest(MalformedRequest):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"the body is not whole, and nothing came of it for {seconds:g} s")
+
+
+class TooManyChunks(MalformedRequest):
+    """The body comes in very many very small pieces."""
+
+    headers: Mapping[str, str] = {"Connection": "close"}
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__(f"the body comes in pieces of a few bytes, {chunks} so far; send larger ones")
 
 
 class InvalidRegion(MalformedRequest):
@@ -92,9 +106,26 @@ class Overloaded(RequestError):
 
 
 class NotReady(RequestError):
-    """The service is starting, or about to stop."""
+    """The service is starting, about to stop, or broken."""
 
     headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class DeadlinePassed(RequestError):
+    """The request took longer than its header, or the setting, gives it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not done within {seconds * 1000:.0f} ms, which {TIMEOUT_HEADER} or GRADWIRE_TIMEOUT_MS sets")
+
+
+class ClientGone(RequestError):
+    """The client has left: nobody reads this."""
+
+
+class Unauthorized(RequestError):
+    """A key is required, and it is absent or wrong."""
+
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class BadSetting(Exception):
@@ -106,6 +137,7 @@ STATUS: dict[type[Exception], int] = {
     job_errors.UnknownLoss: 404,
     UnknownModel: 404,
     UnknownRegion: 404,
+    Unauthorized: 401,
     NotAcceptable: 406,
     BodyTooLarge: 413,
     TensorTooLarge: 413,
@@ -113,7 +145,10 @@ STATUS: dict[type[Exception], int] = {
     job_errors.InvalidJob: 422,
     job_errors.UnknownRuntime: 422,
     Overloaded: 429,
+    ClientGone: 499,
+    job_errors.OutOfMemory: 503,
     NotReady: 503,
+    DeadlinePassed: 504,
 }
 
 

@@ -1,7 +1,9 @@
 """The Open Inference Protocol over gRPC, on a port of its own: service inference.GRPCInferenceService, and grpc.health.v1."""
 
+import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -12,10 +14,12 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from models.errors import JobError
+from service import metrics
 from service import open_inference_models as about
 from service.codecs import open_inference_grpc as codec
 from service.engine import Engine
 from service.errors import RequestError, status_of
+from service.keys import Keys
 from service.open_inference import find_model
 from service.protos import open_inference_pb2 as pb
 from service.settings import Settings
@@ -26,15 +30,19 @@ from service.visit import Visit
 SERVICE = "inference.GRPCInferenceService"
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
     404: grpc.StatusCode.NOT_FOUND,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
     422: grpc.StatusCode.INVALID_ARGUMENT,
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
     503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Region = pb.SystemSharedMemoryStatusResponse.RegionStatus
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+FOR_EVERYONE = ("ServerLive", "ServerReady")
 LONGEST_DETAILS = 2000  # they travel in a header
 log = logging.getLogger("gradwire")
 
@@ -42,14 +50,18 @@ log = logging.getLogger("gradwire")
 class GrpcServer:
     """The server and its methods, each named as the protocol names it."""
 
-    def __init__(self, engine: Engine, statistics: Statistics, regions: Regions, settings: Settings) -> None:
-        self.engine, self.statistics, self.regions, self.settings = engine, statistics, regions, settings
+    def __init__(self, engine: Engine, statistics: Statistics, regions: Regions, keys: Keys, settings: Settings) -> None:
+        self.engine, self.statistics, self.regions, self.keys, self.settings = engine, statistics, regions, keys, settings
         self.health = health.aio.HealthServicer()
 
     async def start(self, address: str) -> int:
         """Listen on host:port, port 0 for a free one; returns the port."""
         most = self.settings.max_body_bytes
-        limits = [("grpc.max_receive_message_length", most), ("grpc.max_send_message_length", most), ("grpc.so_reuseport", 0)]
+        limits = [
+            ("grpc.max_receive_message_length", most),
+            ("grpc.max_send_message_length", most),
+            ("grpc.so_reuseport", int(self.settings.workers > 1)),
+        ]
         self.server = grpc.aio.server(options=limits)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self.handlers()),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
@@ -63,6 +75,10 @@ class GrpcServer:
         await self.health.enter_graceful_shutdown()
         await self.server.stop(grace_s)
 
+    def not_serving(self) -> None:
+        """Say that no more calls are welcome; called from the event loop's thread."""
+        self.closing = asyncio.ensure_future(self.serving(False))
+
     async def serving(self, ready: bool) -> None:
         """What grpc.health.v1 answers."""
         for name in ("", SERVICE):
@@ -70,7 +86,9 @@ class GrpcServer:
 
     def handlers(self) -> dict[str, Handler]:
         """Every method by its name."""
-        tells: dict[str, Handler] = {name: grpc.unary_unary_rpc_method_handler(telling(name, tell)) for name, tell in self.tells().items()}
+        tells: dict[str, Handler] = {
+            name: grpc.unary_unary_rpc_method_handler(self.telling(name, tell)) for name, tell in self.tells().items()
+        }
         infers: dict[str, Handler] = {
             "ModelInfer": grpc.unary_unary_rpc_method_handler(self.infer),
             "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(self.infer_stream),
@@ -127,20 +145,43 @@ class GrpcServer:
 
     async def infer(self, data: bytes, context: Context) -> bytes:
         """The loss of one batch, and its gradient if the model is `.grad`."""
-        async with refusals(context):
-            return await self.inferred(data, codec.encode)
+        async with self.admitted(context):
+            return await self.inferred(data, codec.encode, context)
 
     async def infer_stream(self, calls: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """The same for one batch after another; one that is refused does not end the stream."""
-        async for data in calls:
-            try:
-                yield await self.inferred(data, codec.encode_streamed)
-            except (JobError, RequestError) as error:
-                yield pb.ModelStreamInferResponse(error_message=str(error)).SerializeToString()
+        async with self.admitted(context):
+            async for data in calls:
+                try:
+                    yield await self.inferred(data, codec.encode_streamed, context)
+                except (JobError, RequestError) as error:
+                    yield pb.ModelStreamInferResponse(error_message=str(error)).SerializeToString()
 
-    async def inferred(self, data: bytes, encode: Callable[..., bytes]) -> bytes:
+    async def inferred(self, data: bytes, encode: Callable[..., bytes], context: Context) -> bytes:
         """Bytes -> message -> result -> message -> bytes."""
-        with Visit(self.engine, self.statistics) as visit:
+        began, visit = time.perf_counter(), Visit(self.engine, self.statistics, self.timeout_s(context))
+        status = 500
+        try:
+            reply = await self.visited(visit, data, encode)
+            status = 200
+        except (JobError, RequestError) as error:
+            status = status_of(error)
+            raise
+        finally:
+            metrics.observe("grpc ModelInfer", visit.model.removesuffix(".grad") or metrics.OTHER, status, time.perf_counter() - began)
+        metrics.observe_stages(visit.spent_ns.items(), visit.rows)
+        return reply
+
+    def timeout_s(self, context: Context) -> float:
+        """How long a call may take: as its caller says, but no longer than the setting."""
+        most_s = self.settings.timeout_ms / 1000
+        left = context.time_remaining()
+        return most_s if left is None else min(most_s, left)
+
+    async def visited(self, visit: Visit, data: bytes, encode: Callable[..., bytes]) -> bytes:
+        """The same, with a place, memory and a deadline."""
+        async with visit:
+            await visit.take(len(data))
             message = await visit.spend("decode", len(data), codec.parsed, pb.ModelInferRequest, data)
             model = find_model(message.model_name, message.model_version)
             visit.model = model.name
@@ -149,16 +190,26 @@ class GrpcServer:
             result = await visit.run(inference.order)
             return await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
 
+    def telling(self, name: str, tell: Callable[[Any], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        """A method over bytes; they are parsed by us, for what is no message is the caller's fault and not the server's."""
+        kind = getattr(pb, f"{name}Request")
 
-def telling(name: str, tell: Callable[[Any], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    """A method over bytes; they are parsed by us, for what is no message is the caller's fault and not the server's."""
-    kind = getattr(pb, f"{name}Request")
+        async def answer(data: bytes, context: Context) -> bytes:
+            async with refusals(context) if name in FOR_EVERYONE else self.admitted(context):
+                return tell(codec.parsed(kind, data)).SerializeToString()
 
-    async def answer(data: bytes, context: Context) -> bytes:
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, context: Context) -> AsyncIterator[None]:
+        """A call of someone who may call."""
         async with refusals(context):
-            return tell(codec.parsed(kind, data)).SerializeToString()
-
-    return answer
+            given = dict(context.invocation_metadata() or ()).get("authorization", "")
+            digest = self.keys.enter(given if isinstance(given, str) else given.decode("latin-1"))
+            try:
+                yield
+            finally:
+                self.keys.leave(digest)
 
 
 @contextlib.asynccontextmanager

@@ -4,11 +4,13 @@ Java's HttpClient, and curl --http2, offer with every first request to go on in 
 but httptools ends the message where it sees one, and the body of a POST is lost. So the offer is renamed before it is parsed.
 """
 
+import asyncio
 import re
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+HEAD_S = 15  # for a request's head: who sends it a byte at a time holds a connection no longer
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -16,10 +18,33 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol over httptools, deaf to offers of another protocol."""
 
     in_head = True
+    head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection, which has a while to send a request's head."""
+        super().connection_made(transport)
+        self.expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self.head_came()
+        super().connection_lost(exc)
+
+    def expect_head(self) -> None:
+        """Close the connection unless a whole head comes within the time for one."""
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def head_came(self) -> None:
+        """Stop waiting for it."""
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the connection: of a request's head, its body, or both."""
         if self.in_head:
+            self.expect_head()
             head, end, rest = data.partition(END_OF_HEAD)
             data = OFFER.sub(b"declined", head) + end + rest if OFFER.search(head) else data
         super().data_received(data)
@@ -27,6 +52,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """What follows is the body."""
         self.in_head = False
+        self.head_came()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

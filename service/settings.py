@@ -26,6 +26,8 @@ def lower(value: Any) -> Any:
 
 
 RuntimeNames = Annotated[tuple[RuntimeName, ...], NoDecode, BeforeValidator(split)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+LogFormat = Annotated[Literal["text", "json"], BeforeValidator(lower)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)]
 
 
@@ -49,6 +51,19 @@ class Settings(BaseSettings):
     threads: int = Field(1, ge=1, le=1024, description="threads that one job computes with")
     jobs: int = Field(2, ge=1, le=1024, description="jobs that are run at once; more wait")
     queue: int = Field(64, ge=0, description="jobs that may wait; more are refused with 429")
+    timeout_ms: int = Field(60_000, ge=1, description="milliseconds that a request may take; a header may ask for fewer; 504 after that")
+    memory_bytes: int = Field(2 << 30, ge=1 << 20, description="memory that requests in flight may take; more wait")
+    drain_s: float = Field(5, ge=0, description="seconds after TERM in which the service is not ready, and still answers")
+    workers: int = Field(1, ge=1, le=1024, description="processes that share the port, for the CPU")
+    management_port: int | None = Field(None, ge=0, le=65535, description="port for health and metrics alone; default: the port above")
+    api_keys_file: Path | None = Field(None, description="file of hashed keys, one of which a request must have; default: none is needed")
+    key_rate: float = Field(0, ge=0, description="requests a second that one key may make; 0: any number")
+    key_concurrency: int = Field(0, ge=0, description="requests at once that one key may make; 0: any number")
+    cors_origins: Names = Field((), description="origins of pages that may call from a browser, with commas between")
+    otlp_endpoint: str = Field("", description="where to send traces (OTLP over HTTP); needs the extra otlp")
+    log_format: LogFormat = Field("text", description="text, or json for a line a request")
+    max_rows: int = Field(1 << 24, ge=1, description="most rows (N) of a batch; more are refused with 413")
+    max_classes: int = Field(1 << 24, ge=1, description="most classes (C) of a batch; more are refused with 413")
     max_body_bytes: int = Field(256 * 1024 * 1024, ge=1024, description="largest request body; a larger one is refused with 413")
     max_elements: int = Field(MOST_ELEMENTS, ge=1, description="most numbers in one array of a request; more are refused with 413")
     shared_memory: bool = Field(

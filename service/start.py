@@ -1,11 +1,16 @@
 """Read the settings, start the runtimes, serve."""
 
 import contextlib
+import functools
 import logging
+import math
 import os
+import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import uvicorn
 from pydantic import ValidationError
@@ -14,14 +19,29 @@ from pydantic_settings import CliApp, SettingsError
 from models.contract import Runtime
 from models.errors import DeviceUnavailable
 from models.export import Graphs
+from service import metrics
+from service.access import JsonLines
 from service.app import create_app
+from service.engine import Engine
 from service.errors import BadSetting
+from service.keys import Keys
 from service.protocol import HttpProtocol
+from service.server import Server
 from service.settings import Settings, unknown_variables
+from service.telemetry import telemetry
+from service.workers import Workers
 
 LAST_PORT = 65535
+BAD_SETTING = 2
 BACKLOG = 2048
-DRAIN_S = 20  # after TERM, until connections that have not finished are cut
+UVICORN: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": HttpProtocol,
+    "ws": "none",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+}
 log = logging.getLogger("gradwire")
 
 
@@ -103,36 +123,83 @@ def shown(value: object) -> str:
     return "" if isinstance(value, dict) else f"; found {value!r}"
 
 
-def main() -> int:
-    """Serve until stopped; a setting that cannot work is one line on stderr and exit code 2."""
-    try:
-        settings = CliApp.run(Settings)
-        listener = listen(settings)
-        address = grpc_address(settings, listener.getsockname()[1])
-        started = start(settings)
-    except (ValidationError, SettingsError, BadSetting) as error:
-        print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
-        return 2
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    host, port = listener.getsockname()[:2]
-    log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
+class Ports(NamedTuple):
+    """Where the service is: sockets that listen, and an address for gRPC, which binds its own."""
+
+    http: socket.socket
+    grpc: str | None
+    management: socket.socket | None
+
+
+def begin_logging(settings: Settings) -> None:
+    """Lines for people, or JSON for what collects them."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+def device_memory(settings: Settings) -> dict[tuple[str, str], int]:
+    """Bytes of memory by device and kind; a CPU's is not the service's to tell."""
+    if "pytorch" not in settings.runtimes or settings.device == "cpu":
+        return {}
+    from models.runtimes.pytorch import memory
+
+    return {(settings.device, kind): nbytes for kind, nbytes in memory(settings.device).items()}
+
+
+def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> int:
+    """Serve in this process until stopped; returns its exit code."""
     for name, runtime in started.items():
         log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
-    if settings.grpc and address is None:
+    app = create_app(settings, started, ports.grpc, ports.management, functools.partial(device_memory, settings))
+    engine: Engine = app.state.engine
+    config = uvicorn.Config(app, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)
+    server = Server(config, app.state.drain, settings.drain_s)
+    engine.on_fault = server.give_up
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run([ports.http])
+    return server.exit_code
+
+
+def work(settings: Settings, ports: Ports) -> None:
+    """One of several processes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until it serves
+    begin_logging(settings)
+    try:
+        sys.exit(serve(settings, ports, start(settings)))
+    except BadSetting as error:
+        print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
+        sys.exit(BAD_SETTING)
+
+
+def run(settings: Settings) -> int:
+    """Take the ports, say where the service is, and serve in this process or in several."""
+    listener = listen(settings)
+    host, port = listener.getsockname()[:2]
+    management = None if settings.management_port is None else bound(settings.host, settings.management_port, "GRADWIRE_MANAGEMENT_PORT")
+    ports = Ports(listener, grpc_address(settings, port), management)
+    Keys(settings.api_keys_file)  # a file that cannot be read ends the start, and not a worker
+    telemetry(settings.otlp_endpoint)
+    started = start(settings) if settings.workers == 1 else {}
+    begin_logging(settings)
+    log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
+    if management is not None:
+        log.info("health and metrics on http://%s:%s", *management.getsockname()[:2])
+    if settings.grpc and ports.grpc is None:
         log.warning("gRPC is not served: port %s is taken; GRADWIRE_GRPC_PORT sets another", port + 1)
     for warning in unknown_variables(os.environ):
         log.warning(warning)
-    app = create_app(settings, started, address)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http=HttpProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_S,
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run([listener])
-    return 0
+    if settings.workers == 1:
+        return serve(settings, ports, started)
+    with tempfile.TemporaryDirectory(prefix="gradwire-metrics-") as folder:
+        os.environ[metrics.FOLDER] = folder  # before a worker imports prometheus_client
+        return Workers(settings.workers, work, settings, ports, on_death=metrics.forget).run()
+
+
+def main() -> int:
+    """Serve until stopped; a setting that cannot work is one line on stderr and exit code 2."""
+    try:
+        return run(CliApp.run(Settings))
+    except (ValidationError, SettingsError, BadSetting) as error:
+        print(f"gradwire: {in_a_line(error)}", file=sys.stderr)
+        return BAD_SETTING

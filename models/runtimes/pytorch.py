@@ -6,7 +6,7 @@ import torch
 
 from models.checks import Array
 from models.contract import Job, Result
-from models.errors import DeviceUnavailable
+from models.errors import DeviceFault, DeviceUnavailable, OutOfMemory
 from models.kernel import evaluate
 from models.plan import plan
 from models.runtimes.warm_up import warm_up_jobs
@@ -32,10 +32,16 @@ class PyTorch:
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
         shape, arrays = plan(job)
-        with torch.inference_mode():
-            tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
-            loss, grad = evaluate(shape, job.params, tensors)
-            return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
+        try:
+            with torch.inference_mode():
+                tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
+                loss, grad = evaluate(shape, job.params, tensors)
+                return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemory(f"{self.device} has not the memory for a batch of {list(job.shape)}; send fewer rows at a time") from error
+        except torch.AcceleratorError as error:  # what CUDA calls sticky: no later call of this process will work
+            raise DeviceFault(f"{self.device}: {error}") from error
 
     def warm_up(self) -> None:
         """Run a small batch of every kind."""
@@ -48,6 +54,12 @@ class PyTorch:
             array = array.copy()
         share = torch.from_numpy if array.flags.writeable else torch.utils.dlpack.from_dlpack  # nothing here writes into what it is given
         return share(array).to(self.device)
+
+
+def memory(device: str) -> dict[str, int]:
+    """Bytes of a GPU's memory: in use by tensors, held by PyTorch, free, and all there is."""
+    free, total = torch.cuda.mem_get_info(device)
+    return {"used": torch.cuda.memory_allocated(device), "held": torch.cuda.memory_reserved(device), "free": free, "total": total}
 
 
 def to_host(tensor: Tensor) -> Array:

@@ -1,8 +1,10 @@
 """GET /health/live and GET /health/ready."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
+from service import metrics
 from service.documentation import problems
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -27,6 +29,17 @@ async def ready(request: Request) -> Health:
     engine = request.state.engine
     engine.is_ready()
     return Health(status="ready", runtimes={name: runtime.device for name, runtime in engine.runtimes.items()})
+
+
+metrics_router = APIRouter(tags=["health"])
+
+
+@metrics_router.get("/metrics", response_class=PlainTextResponse)
+async def prometheus(request: Request) -> Response:
+    """Requests, stages, queue and memory, as Prometheus reads them."""
+    metrics.look(request.state.engine, request.state.device_memory)
+    text, media_type = metrics.exposition()
+    return Response(text, headers={"Content-Type": media_type})
 
 
 router.head("/live", include_in_schema=False)(live)

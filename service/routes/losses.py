@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.body import whole_body
+from service.body import visiting, whole_body
 from service.documentation import GRAD, LOSS
 from service.negotiation import reply_codec, reply_coding, request_codec
 from service.reply import Reply
-from service.visit import Visit
 
 router = APIRouter(tags=["losses"])
 
@@ -27,7 +26,7 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
     headers, state = request.headers, request.state
     codec, reply = request_codec(headers), reply_codec(headers)
-    with Visit(state.engine, state.statistics) as visit:
+    async with visiting(request) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes)
         order = await visit.spend("decode", len(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
         del body  # a large one is not held while its numbers are computed with

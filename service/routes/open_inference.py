@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from service import open_inference_models as about
-from service.body import small_body, whole_body
+from service.body import small_body, visiting, whole_body
 from service.codecs import open_inference_binary as binary
 from service.documentation import INFER, problems
 from service.negotiation import reply_coding
@@ -13,7 +13,6 @@ from service.open_inference import VERSION, find_model
 from service.open_inference_schema import IndexEntry, IndexRequest, ModelMetadata, ModelReady, ServerMetadata
 from service.reply import Reply
 from service.statistics import Statistics
-from service.visit import Visit
 
 router = APIRouter(prefix="/v2", tags=["open inference"])
 Name = Annotated[str, Path(description="A loss, or a loss and `.grad`.", examples=["focal.grad"])]
@@ -72,7 +71,7 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
     state, coding = request.state, reply_coding(request.headers)
     model = find_model(name, version)
     length = binary.header_length(request.headers.get(binary.LENGTH))
-    with Visit(state.engine, state.statistics, model.name) as visit:
+    async with visiting(request, model.name) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes, binary.lead(length))
         inference = await visit.spend("decode", len(body), binary.decode, body, length, model, state.regions, state.settings.max_elements)
         del body

@@ -1,0 +1,66 @@
+"""Several processes behind one port: started, replaced when they die, and stopped together."""
+
+import contextlib
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
+
+HOPELESS = 2  # the exit code of a worker whose settings cannot work
+AGAIN_S = 1  # before a process that died at once is replaced
+log = logging.getLogger("gradwire")
+
+
+class Workers:
+    """`count` processes that each run `work`, until TERM or INT."""
+
+    def __init__(self, count: int, work: Callable[..., None], *args: object, on_death: Callable[[int], None]) -> None:
+        self.count, self.work, self.args, self.on_death = count, work, args, on_death
+        self.context = multiprocessing.get_context("spawn")
+        self.processes: list[SpawnProcess] = []
+        self.stopping = False
+        self.worst = 0
+
+    def run(self) -> int:
+        """Until all have ended; returns 0 where each of them ended well after it was told to."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: self.stop(signal.Signals(number)))
+        self.processes = [self.started() for _ in range(self.count)]
+        while self.processes:
+            multiprocessing.connection.wait([each.sentinel for each in self.processes], timeout=1)
+            for each in [each for each in self.processes if not each.is_alive()]:
+                self.ended(each)
+        return self.worst
+
+    def started(self) -> SpawnProcess:
+        """One more process."""
+        process = self.context.Process(target=self.work, args=self.args)
+        process.start()
+        return process
+
+    def ended(self, process: SpawnProcess) -> None:
+        """Replace a process that died, unless it was to."""
+        process.join()
+        self.processes.remove(process)
+        self.on_death(process.pid or 0)
+        if process.exitcode == HOPELESS and not self.stopping:
+            self.stop(signal.SIGTERM)  # another would fail for the same reason
+        if self.stopping:
+            self.worst = max(self.worst, abs(process.exitcode or 0))
+            return
+        log.error("worker %s died with exit code %s; another takes its place", process.pid, process.exitcode)
+        time.sleep(AGAIN_S)
+        if not self.stopping:
+            self.processes.append(self.started())
+
+    def stop(self, number: signal.Signals) -> None:
+        """Pass the signal on; a second one passes on too, and ends them at once."""
+        self.stopping = True
+        for each in self.processes:
+            if each.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each.pid, number)
