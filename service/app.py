@@ -23,7 +23,7 @@ from models.export import Graphs
 from service.access import Access
 from service.documentation import with_schemas
 from service.engine import Engine
-from service.errors import RequestError
+from service.errors import ClientGone, RequestError
 from service.grpc_server import GrpcServer
 from service.keys import Keys
 from service.management import managed
@@ -49,7 +49,8 @@ def create_app(
     device_memory: Callable[[], dict[tuple[str, str], int]] = dict,
 ) -> FastAPI:
     """The service over these runtimes, and over gRPC at host:port where an address is given; the engine is `app.state.engine`."""
-    engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes)
+    most = settings.max_rows, settings.max_classes
+    engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes, most)
     keys = Keys(settings.api_keys_file, settings.key_rate, settings.key_concurrency)
 
     @contextlib.asynccontextmanager
@@ -103,7 +104,8 @@ def create_app(
         app.add_exception_handler(error, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_invalid_query)
-    app.add_exception_handler(ClientDisconnect, answer_nobody)
+    for gone in (ClientDisconnect, ClientGone):
+        app.add_exception_handler(gone, answer_nobody)
     app.add_exception_handler(Exception, answer_bug)
     app.add_api_route("/", to_documentation, include_in_schema=False)
     app.openapi = functools.cache(functools.partial(documented, app.openapi))  # type: ignore[method-assign]

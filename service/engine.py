@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from models.contract import Runtime
 from models.errors import UnknownRuntime
-from service.errors import NotReady, Overloaded
+from service.errors import BatchTooLarge, NotReady, Overloaded
 from service.memory import Memory
 
 T = TypeVar("T")
@@ -28,8 +29,16 @@ class Engine:
     `unavailable` is why requests are refused (empty: they are not); `draining` that the service is about to stop, and answers until then.
     """
 
-    def __init__(self, runtimes: Mapping[str, Runtime], default: str, jobs: int, queue: int, memory_bytes: int) -> None:
-        self.runtimes, self.default = runtimes, default
+    def __init__(
+        self,
+        runtimes: Mapping[str, Runtime],
+        default: str,
+        jobs: int,
+        queue: int,
+        memory_bytes: int,
+        most: tuple[float, float] = (math.inf, math.inf),
+    ) -> None:
+        self.runtimes, self.default, self.most = runtimes, default, most
         self.limit = jobs + queue
         self.unfinished = 0
         self.running = 0  # pieces of work in threads
@@ -82,6 +91,12 @@ class Engine:
     def queue_length(self) -> int:
         """How many requests wait for memory or for a thread."""
         return len(self.memory.waiting) + self.threads._work_queue.qsize()
+
+    def fits(self, shape: tuple[int, int]) -> None:
+        """Raise BatchTooLarge for more rows or classes than the limits."""
+        for found, most, what in zip(shape, self.most, ("rows", "classes"), strict=True):
+            if found > most:
+                raise BatchTooLarge(found, int(most), what)
 
     def runtime(self, name: str | None) -> Runtime:
         """The runtime of this name, or the default; raises UnknownRuntime."""

@@ -11,6 +11,7 @@ RequestError
 ├── NotAcceptable           a reply type that cannot be given
 ├── BodyTooLarge            more bytes than the limit
 ├── TensorTooLarge          more numbers in one array than the limit
+├── BatchTooLarge           more rows or classes than the limit
 ├── Unauthorized            a key is required, and absent or wrong
 ├── Overloaded              the queue is full, or a key's limit reached
 ├── NotReady                starting, about to stop, or broken
@@ -99,6 +100,13 @@ class TensorTooLarge(RequestError):
         super().__init__(f"/{name} has more than {limit} numbers, the limit that GRADWIRE_MAX_ELEMENTS sets")
 
 
+class BatchTooLarge(RequestError):
+    """A batch has more rows or classes than the limit."""
+
+    def __init__(self, found: int, limit: int, what: str) -> None:
+        super().__init__(f"/scores has {found} {what}; the limit is {limit}, which GRADWIRE_MAX_{what.upper()} sets")
+
+
 class Overloaded(RequestError):
     """Too many jobs are waiting."""
 
@@ -141,6 +149,7 @@ STATUS: dict[type[Exception], int] = {
     NotAcceptable: 406,
     BodyTooLarge: 413,
     TensorTooLarge: 413,
+    BatchTooLarge: 413,
     UnsupportedMediaType: 415,
     job_errors.InvalidJob: 422,
     job_errors.UnknownRuntime: 422,

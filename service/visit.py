@@ -42,7 +42,7 @@ class Visit:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.statistics.add(self.model, error is None, time.perf_counter_ns() - self.began_ns, self.spent_ns)
-        if self.work is not None and not self.work.done():
+        if self.work is not None and not self.work.cancel() and not self.work.done():  # it runs
             loop = asyncio.get_running_loop()
             self.work.add_done_callback(lambda _: loop.call_soon_threadsafe(self.leave))
         else:
@@ -97,19 +97,16 @@ class Visit:
         leaving = asyncio.ensure_future(self.gone())
         try:
             await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            work.cancel()
-            raise
         finally:
             leaving.cancel()
         if not work.done():
-            work.cancel()
             raise ClientGone
         return work.result()
 
     async def run(self, order: Order) -> Result:
         """Compute; raises UnknownRuntime, or what the runtime raises."""
         self.model, self.rows = order.model, order.job.shape[0]
+        self.engine.fits(order.job.shape)
         runtime = self.engine.runtime(order.runtime)
         try:
             return await self.spend("run", order.job.scores.nbytes, runtime.run, order.job)

@@ -24,12 +24,13 @@ from tests.conftest import wait_until_ready
 from tests.service.problems import GOOD, assert_problem
 
 LARGE = {"scores": [[0.5] * 10_000] * 2, "labels": [0, 1]}
+MEMORY = 1 << 30
 BCE = find("bce")
 
 
 async def placed(engine: Engine, job: Job, runtime: str | None) -> Result:
     """Run a job as a request does: in a place of its own."""
-    with Visit(engine, Statistics(models())) as visit:
+    async with Visit(engine, Statistics(models()), 10) as visit:
         return await visit.run(Order(job, runtime))
 
 
@@ -74,7 +75,7 @@ def test_small_jobs_run_at_once_and_large_ones_in_a_thread() -> None:
     runtime.may_run.set()
 
     async def both() -> None:
-        engine = Engine({"pytorch": runtime}, "pytorch", jobs=1, queue=0)
+        engine = Engine({"pytorch": runtime}, "pytorch", jobs=1, queue=0, memory_bytes=MEMORY)
         await engine.warm_up()
         await placed(engine, job(), None)
         await placed(engine, job(SMALL_BYTES), "pytorch")
@@ -86,7 +87,7 @@ def test_small_jobs_run_at_once_and_large_ones_in_a_thread() -> None:
 
 def test_an_engine_that_is_not_warm_or_closed_refuses() -> None:
     async def refused() -> None:
-        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0, memory_bytes=MEMORY)
         with pytest.raises(NotReady):
             await placed(engine, job(), None)
         await engine.warm_up()
@@ -100,7 +101,7 @@ def test_an_engine_that_is_not_warm_or_closed_refuses() -> None:
 
 def test_an_unknown_runtime_is_refused_with_those_that_run() -> None:
     async def refused() -> None:
-        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0, memory_bytes=MEMORY)
         await engine.warm_up()
         with pytest.raises(UnknownRuntime, match="no runtime named 'tpu' here; running: pytorch"):
             await placed(engine, job(), "tpu")
@@ -114,7 +115,7 @@ def test_just_as_many_jobs_are_taken_as_the_settings_say(jobs: int, queue: int) 
     runtime = Waiting()
 
     async def overload() -> None:
-        engine = Engine({"pytorch": runtime}, "pytorch", jobs, queue)
+        engine = Engine({"pytorch": runtime}, "pytorch", jobs, queue, MEMORY)
         await engine.warm_up()
         taken = [asyncio.create_task(placed(engine, job(SMALL_BYTES), None)) for _ in range(jobs + queue)]
         await asyncio.sleep(0.05)
@@ -136,7 +137,7 @@ def test_a_job_that_fails_makes_room_again() -> None:
             raise ZeroDivisionError
 
     async def fail() -> None:
-        engine = Engine({"pytorch": Failing()}, "pytorch", jobs=1, queue=0)
+        engine = Engine({"pytorch": Failing()}, "pytorch", jobs=1, queue=0, memory_bytes=MEMORY)
         await engine.warm_up()
         for classes in (1, SMALL_BYTES, 1):
             with pytest.raises(ZeroDivisionError):

@@ -17,9 +17,9 @@ from tests.service.test_engine import Waiting
 def test_time_is_counted_where_it_is_spent() -> None:
     async def visit() -> Statistics:
         found = Statistics(["a", "b"])
-        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=1)
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=1, memory_bytes=1 << 20)
         await engine.warm_up()
-        with Visit(engine, found, "a") as each:
+        async with Visit(engine, found, 10, model="a") as each:
             other = asyncio.create_task(engine.in_thread(time.sleep, 0.05))
             await asyncio.sleep(0)
             await each.spend("run", SMALL_BYTES + 1, time.sleep, 0.02)  # behind the other, in the only thread
@@ -38,13 +38,15 @@ def test_time_is_counted_where_it_is_spent() -> None:
 def test_a_request_that_fails_is_counted_apart_and_one_that_has_no_place_not_at_all() -> None:
     async def visit() -> Statistics:
         found = Statistics(["a"])
-        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0)
-        with pytest.raises(NotReady), Visit(engine, found, "a"):
-            pass
+        engine = Engine({"pytorch": Waiting()}, "pytorch", jobs=1, queue=0, memory_bytes=1 << 20)
+        with pytest.raises(NotReady):
+            async with Visit(engine, found, 10, model="a"):
+                pass
         await engine.warm_up()
         for model in ("a", "", "unknown"):
-            with pytest.raises(InvalidJob), Visit(engine, found, model):
-                raise InvalidJob
+            with pytest.raises(InvalidJob):
+                async with Visit(engine, found, 10, model=model):
+                    raise InvalidJob
         assert engine.unfinished == 0
         engine.close()
         return found
