@@ -26,7 +26,8 @@ COPY pyproject.toml constraints.txt ./
 RUN python -m pip install --constraint constraints.txt pip \
     && python -m venv --without-pip /opt/gradwire
 RUN python -c 'import os, re, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; extras = os.environ["EXTRAS"].split(); print(*(each for each in project["dependencies"] + [each for extra in extras for each in project["optional-dependencies"][extra]] if re.match(r"[\w-]+", each)[0] not in ("torch", "onnxruntime")), sep="\n")' > requirements.txt \
-    && python -m pip --python /opt/gradwire/bin/python install --requirement requirements.txt
+    && python -m pip --python /opt/gradwire/bin/python install --requirement requirements.txt \
+    && find /opt/gradwire -type d \( -name tests -o -path '*/onnx/backend/test' \) -prune -exec rm -rf {} +
 
 FROM dependencies AS edge-dependencies
 RUN python -m pip --python /opt/gradwire/bin/python install --constraint constraints.txt onnxruntime
@@ -35,10 +36,10 @@ FROM edge-dependencies AS cpu-dependencies
 # PyTorch's own index of CPU builds: 0.2 GB to fetch where the usual index has 3 GB of CUDA. Torch alone is taken from there.
 # Empty: whatever the usual index, or pip's settings in the base image, hold.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-# C++ headers and test programs are of no use without a compiler.
+# Headers and tests are of no use without a compiler.
 RUN python -m pip --python /opt/gradwire/bin/python install --no-deps --constraint constraints.txt ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch \
     && python -m pip --python /opt/gradwire/bin/python install --constraint constraints.txt torch \
-    && cd /opt/gradwire/lib/python3*/site-packages/torch && rm -rf include share/cmake test bin/test_* bin/protoc*
+    && find /opt/gradwire -type d \( -name tests -o -path '*/torch/include' -o -path '*/torch/test' \) -prune -exec rm -rf {} +
 
 # The service and its graphs. They are written now, for at run time the root file system may be read-only, and need neither of the two.
 FROM dependencies AS service
@@ -94,7 +95,7 @@ FROM dependencies AS gpu-dependencies
 # There is not yet a build for every version of onnxruntime: this is pinned here, and not in constraints.txt.
 ARG ONNXRUNTIME_GPU=1.31.1
 RUN python -m pip --python /opt/gradwire/bin/python install --constraint constraints.txt torch "onnxruntime-gpu==${ONNXRUNTIME_GPU}" \
-    && cd /opt/gradwire/lib/python3*/site-packages/torch && rm -rf include share/cmake test bin/test_* bin/protoc*
+    && find /opt/gradwire -type d \( -name tests -o -path '*/torch/include' -o -path '*/torch/test' \) -prune -exec rm -rf {} +
 
 FROM runtime AS gpu
 # PyTorch brings CUDA; NVIDIA's container runtime adds the driver. Compiled kernels may be kept in /tmp, the one place that can be written.
