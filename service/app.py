@@ -20,6 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from models.contract import Runtime
 from models.errors import JobError, Problem, did_you_mean, shortened
 from models.export import Graphs
+from service import metrics
 from service.access import Access
 from service.documentation import with_schemas
 from service.engine import Engine
@@ -51,6 +52,7 @@ def create_app(
     """The service over these runtimes, and over gRPC at host:port where an address is given; the engine is `app.state.engine`."""
     most = settings.max_rows, settings.max_classes
     engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes, most)
+    metrics.built()
     keys = Keys(settings.api_keys_file, settings.key_rate, settings.key_concurrency)
 
     @contextlib.asynccontextmanager

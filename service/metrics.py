@@ -1,7 +1,9 @@
 """What `GET /metrics` tells: requests, seconds in decode, wait, run and encode (the same four words as the code), and what is in flight."""
 
 import os
+import platform
 from collections.abc import Callable, Iterable
+from importlib import metadata
 from typing import Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
@@ -28,7 +30,7 @@ READY = Gauge("gradwire_ready", "Whether requests are welcome.", multiprocess_mo
 DEVICE_MEMORY = Gauge("gradwire_device_memory_bytes", "Memory of a device, by kind.", ["device", "kind"], multiprocess_mode=LIVE)
 BUILD = Gauge("gradwire_build_info", "1, and what was built.", ["version", "torch", "onnxruntime", "python"], multiprocess_mode="max")
 
-NO_LOSS = ""
+PACKAGES = {"version": "gradwire-service", "torch": "torch", "onnxruntime": "onnxruntime"}
 OTHER = "other"
 
 
@@ -53,6 +55,20 @@ def look(engine: Engine, device_memory: Callable[[], dict[tuple[str, str], int]]
     READY.set(engine.ready)
     for (device, kind), nbytes in device_memory().items():
         DEVICE_MEMORY.labels(device, kind).set(nbytes)
+
+
+def built() -> None:
+    """Say what this is."""
+    versions = {name: version(package) for name, package in PACKAGES.items()}
+    BUILD.labels(**versions, python=platform.python_version()).set(1)
+
+
+def version(package: str) -> str:
+    """The version of a package; empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def forget(pid: int) -> None:

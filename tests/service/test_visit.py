@@ -1,4 +1,4 @@
-"""A request's deadline, its memory, and a client that leaves: what has not begun never does, and what runs keeps its memory until it is done."""
+"""A deadline, memory, and a client that leaves: what has not begun never does, and what runs keeps its memory until it is done."""
 
 import asyncio
 import threading
