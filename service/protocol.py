@@ -10,13 +10,13 @@ import re
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
-HEAD_S = 15  # for a request's head: who sends it a byte at a time holds a connection no longer
 END_OF_HEAD = b"\r\n\r\n"
 
 
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol over httptools, deaf to offers of another protocol."""
 
+    head_s: float = 15  # for a request's head: who sends it a byte at a time holds a connection no longer
     in_head = True
     head_timer: asyncio.TimerHandle | None = None
 
@@ -33,7 +33,7 @@ class HttpProtocol(HttpToolsProtocol):
     def expect_head(self) -> None:
         """Close the connection unless a whole head comes within the time for one."""
         if self.head_timer is None:
-            self.head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+            self.head_timer = self.loop.call_later(self.head_s, self.transport.close)
 
     def head_came(self) -> None:
         """Stop waiting for it."""

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     queue: int = Field(64, ge=0, description="jobs that may wait; more are refused with 429")
     timeout_ms: int = Field(60_000, ge=1, description="milliseconds that a request may take; a header may ask for fewer; 504 after that")
     memory_bytes: int = Field(2 << 30, ge=1 << 20, description="memory that requests in flight may take; more wait")
+    head_s: float = Field(15, gt=0, description="seconds that a connection has to send the head of a request")
     drain_s: float = Field(2, ge=0, description="seconds after TERM in which the service is not ready, and still answers")
     workers: int = Field(1, ge=1, le=1024, description="processes that share the port, for the CPU")
     management_port: int | None = Field(None, ge=0, le=65535, description="port for health and metrics alone; default: the port above")

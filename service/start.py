@@ -36,7 +36,6 @@ BAD_SETTING = 2
 BACKLOG = 2048
 UVICORN: dict[str, Any] = {
     "loop": "uvloop",
-    "http": HttpProtocol,
     "ws": "none",
     "log_config": None,
     "access_log": False,
@@ -153,7 +152,8 @@ def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> i
         log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
     app = create_app(settings, started, ports.grpc, ports.management, functools.partial(device_memory, settings))
     engine: Engine = app.state.engine
-    config = uvicorn.Config(app, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)
+    protocol = type("Protocol", (HttpProtocol,), {"head_s": settings.head_s})
+    config = uvicorn.Config(app, http=protocol, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)
     server = Server(config, app.state.drain, settings.drain_s)
     engine.on_fault = server.give_up
     with contextlib.suppress(KeyboardInterrupt):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
 
 HOPELESS = 2  # the exit code of a worker whose settings cannot work
+NOT_YET_SERVING = (-signal.SIGTERM, -signal.SIGINT)  # told to end before it could hear it: nothing is lost
 AGAIN_S = 1  # before a process that died at once is replaced
 log = logging.getLogger("gradwire")
 
@@ -50,7 +51,8 @@ class Workers:
         if process.exitcode == HOPELESS and not self.stopping:
             self.stop(signal.SIGTERM)  # another would fail for the same reason
         if self.stopping:
-            self.worst = max(self.worst, abs(process.exitcode or 0))
+            if process.exitcode not in NOT_YET_SERVING:
+                self.worst = self.worst or abs(process.exitcode or 0)
             return
         log.error("worker %s died with exit code %s; another takes its place", process.pid, process.exitcode)
         time.sleep(AGAIN_S)

@@ -31,6 +31,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "queue": ("0", 0),
     "timeout_ms": ("500", 500),
     "memory_bytes": ("1048576", 1 << 20),
+    "head_s": ("2.5", 2.5),
     "drain_s": ("0.5", 0.5),
     "workers": ("3", 3),
     "management_port": ("9100", 9100),

@@ -1,0 +1,144 @@
+"""From start to stop: draining, a second TERM, several workers, a port for the cluster, and connections that never say anything."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import answers, free_port, running_service, wait_until_ready
+from tests.service.problems import GOOD
+from tests.service.test_live import started
+
+BODY = json.dumps(GOOD).encode()
+
+
+def status(url: str) -> int:
+    """The status of a GET; 0 where nobody answers."""
+    try:
+        return httpx2.get(url, timeout=5).status_code
+    except httpx2.TransportError:
+        return 0
+
+
+def large() -> bytes:
+    """A request that takes a second or so."""
+    return json.dumps({"scores": [[0.5] * 2000] * 2000, "labels": [0] * 2000}).encode()
+
+
+def test_after_term_the_service_is_not_ready_and_answers_until_the_drain_time_is_over() -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_DRAIN_S="2") as (url, process, log):
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        began = time.monotonic()
+        assert status(f"{url}/health/ready") == 503
+        assert status(f"{url}/v2/health/ready") == 503
+        assert status(f"{url}/health/live") == 200
+        answered = 0
+        while time.monotonic() - began < 1:
+            assert httpx2.post(f"{url}/grad", json=GOOD).status_code == 200
+            answered += 1
+        assert answered > 5
+        assert process.wait(timeout=10) == 0
+        assert "Traceback" not in log.read_text()
+
+
+def test_a_second_term_ends_the_service_at_once() -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_DRAIN_S="60") as (url, process, _):
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=3) == 128 + signal.SIGTERM
+
+
+def test_the_management_port_has_health_and_metrics_and_the_other_no_metrics() -> None:
+    port = free_port()
+    with running_service(GRADWIRE_RUNTIMES="onnx", GRADWIRE_MANAGEMENT_PORT=str(port)) as service:
+        inside = f"http://127.0.0.1:{port}"
+        assert httpx2.post(f"{service.url}/grad", json=GOOD).status_code == 200
+        assert (status(f"{service.url}/metrics"), status(f"{inside}/metrics")) == (404, 200)
+        assert (status(f"{inside}/health/ready"), status(f"{inside}/health/live"), status(f"{inside}/losses")) == (200, 200, 404)
+        assert (
+            'gradwire_requests_total{loss="softmax_cross_entropy",route="/grad",status="200"} 1.0' in httpx2.get(f"{inside}/metrics").text
+        )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, without those that have ended."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(each) for each in found if "resource_tracker" not in Path(f"/proc/{each}/cmdline").read_text()]
+
+
+def total(text: str) -> float:
+    """All requests of the metrics."""
+    return sum(float(each) for each in re.findall(r'^gradwire_requests_total\{.*route="/grad".*\} (\S+)$', text, re.MULTILINE))
+
+
+def test_several_workers_share_a_port_and_their_metrics_and_one_that_dies_is_replaced() -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_WORKERS="2", GRADWIRE_DRAIN_S="0.5") as (url, process, log):
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        wait_until_ready(lambda: log.read_text().count("onnx is warm") == 2)
+        for _ in range(20):
+            assert httpx2.post(f"{url}/grad", json=GOOD).status_code == 200
+        assert total(httpx2.get(f"{url}/metrics").text) == 20
+        first, second = children(process.pid)
+        os.kill(first, signal.SIGKILL)
+        wait_until_ready(lambda: log.read_text().count("onnx is warm") == 3)
+        assert len(set(children(process.pid)) - {first}) == 2 and second in children(process.pid)
+        for _ in range(10):
+            assert httpx2.post(f"{url}/grad", json=GOOD).status_code == 200
+        assert total(httpx2.get(f"{url}/metrics").text) == 30, "what a dead worker counted is kept"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+
+
+def test_workers_whose_settings_cannot_work_end_the_service_with_2() -> None:
+    with started(GRADWIRE_WORKERS="2", GRADWIRE_DEVICE="cuda:63") as (_, process, log):
+        assert process.wait(timeout=60) == 2
+        assert "GRADWIRE_DEVICE" in log.read_text()
+
+
+def milliseconds(url: str, count: int = 60) -> float:
+    """The median of a small request over one connection that is kept."""
+    taken = []
+    with contextlib.closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)) as connection:
+        for _ in range(count):
+            began = time.perf_counter()
+            connection.request("POST", "/grad", BODY, {"Content-Type": "application/json"})
+            assert connection.getresponse().read()
+            taken.append(time.perf_counter() - began)
+    return 1000 * statistics.median(taken)
+
+
+def test_several_workers_are_not_slower_by_a_delayed_acknowledgement() -> None:
+    """Without TCP_NODELAY every kept connection waits 40 ms a request: far more than any noise here."""
+    with running_service(GRADWIRE_RUNTIMES="onnx") as one, running_service(GRADWIRE_RUNTIMES="onnx", GRADWIRE_WORKERS="2") as two:
+        single, several = milliseconds(one.url), milliseconds(two.url)
+    print(f"one worker {single:.2f} ms, two {several:.2f} ms")
+    assert several < 10 * single + 10
+
+
+def test_a_connection_that_never_sends_a_head_is_closed_and_one_that_waits_for_its_reply_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_HEAD_S="1") as (url, _, _):
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        address = (httpx2.URL(url).host, httpx2.URL(url).port or 80)
+        silent, slow = socket.create_connection(address, timeout=10), socket.create_connection(address, timeout=10)
+        slow.sendall(b"POST /grad HTTP/1.1\r\nHost: x\r\n")
+        with contextlib.closing(http.client.HTTPConnection(*address, timeout=30)) as busy:
+            busy.request("POST", "/grad", large(), {"Content-Type": "application/json"})
+            assert silent.recv(1) == b""
+            assert slow.recv(1) == b""
+            assert busy.getresponse().status == 200
+        silent.close()
+        slow.close()
