@@ -40,6 +40,8 @@ class Access:
                 status = message["status"]
                 reply = MutableHeaders(scope=message)
                 reply["X-Request-ID"] = request_id
+                if scope["state"]["engine"].draining:
+                    reply["Connection"] = "close"  # whoever keeps connections opens the next one elsewhere
                 if stages := stage_times(scope):
                     reply["Server-Timing"] = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())
             await send(message)

@@ -10,6 +10,7 @@ import re
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+LAST_MOMENT_S = 0.5
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -40,6 +41,13 @@ class HttpProtocol(HttpToolsProtocol):
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
+
+    def shutdown(self) -> None:
+        """The service stops: a connection on which nothing was asked yet has a moment left, for its request may be on its way."""
+        if self.cycle is None:
+            self.loop.call_later(LAST_MOMENT_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the connection: of a request's head, its body, or both."""
