@@ -34,7 +34,7 @@ from service.routes import catalogue, health, losses, open_inference, open_infer
 from service.settings import Settings
 from service.shared_memory import Regions
 from service.statistics import Statistics
-from service.telemetry import telemetry
+from service.telemetry import flush, telemetry
 
 FOR_EVERYONE = ("/v2/health/live", "/v2/health/ready")
 EXPOSED = ["X-Request-ID", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"]
@@ -53,6 +53,7 @@ def create_app(
     most = settings.max_rows, settings.max_classes
     engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes, most)
     metrics.built()
+    traces = telemetry(settings.otlp_endpoint)
     keys = Keys(settings.api_keys_file, settings.key_rate, settings.key_concurrency)
 
     @contextlib.asynccontextmanager
@@ -82,13 +83,14 @@ def create_app(
             await over_grpc.stop(GRACE_S)
         regions.named.clear()
         engine.close()
+        flush(traces)
 
     app = FastAPIOffline(
         title="gradwire",
         version=metadata.version("gradwire-service"),
         summary="Multi-label losses and their exact gradients over HTTP.",
         lifespan=lifespan,
-        telemetry=telemetry(settings.otlp_endpoint),
+        telemetry=traces,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.engine, app.state.over_grpc, app.state.drain = engine, None, functools.partial(drain, app)

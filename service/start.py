@@ -193,7 +193,7 @@ def run(settings: Settings) -> int:
         return serve(settings, ports, started)
     with tempfile.TemporaryDirectory(prefix="gradwire-metrics-") as folder:
         os.environ[metrics.FOLDER] = folder  # before a worker imports prometheus_client
-        return Workers(settings.workers, work, settings, ports, on_death=metrics.forget).run()
+        return Workers(settings.workers, work, settings, ports, on_death=metrics.forget, on_stop=listener.close).run()
 
 
 def main() -> int:

@@ -21,3 +21,10 @@ def telemetry(endpoint: str) -> TelemetryConfig:
     provider = TracerProvider(resource=Resource.create({"service.name": "gradwire"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     return TelemetryConfig(tracer_provider=provider, tracing=True, metrics=False, logs=False)
+
+
+def flush(config: TelemetryConfig) -> None:
+    """Send what is left, at the end."""
+    provider = config.get("tracer_provider")
+    if provider is not None:
+        provider.shutdown()  # type: ignore[attr-defined]

@@ -19,8 +19,10 @@ log = logging.getLogger("gradwire")
 class Workers:
     """`count` processes that each run `work`, until TERM or INT."""
 
-    def __init__(self, count: int, work: Callable[..., None], *args: object, on_death: Callable[[int], None]) -> None:
-        self.count, self.work, self.args, self.on_death = count, work, args, on_death
+    def __init__(
+        self, count: int, work: Callable[..., None], *args: object, on_death: Callable[[int], None], on_stop: Callable[[], None]
+    ) -> None:
+        self.count, self.work, self.args, self.on_death, self.on_stop = count, work, args, on_death, on_stop
         self.context = multiprocessing.get_context("spawn")
         self.processes: list[SpawnProcess] = []
         self.stopping = False
@@ -62,6 +64,7 @@ class Workers:
     def stop(self, number: signal.Signals) -> None:
         """Pass the signal on; a second one passes on too, and ends them at once."""
         self.stopping = True
+        self.on_stop()
         for each in self.processes:
             if each.pid is not None:
                 with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,8 @@ from models.plan import plan
 from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
+WORTH_THREADS = 1 << 16  # numbers; with fewer, waking another thread takes longer than the work
+
 
 class PyTorch:
     """Runtime over torch tensors; arrays that are already on the host are not copied for the CPU.
@@ -26,12 +28,12 @@ class PyTorch:
         wanted = torch.device(device)
         if wanted.type == "cuda" and (wanted.index or 0) >= found:
             raise DeviceUnavailable(f"no device {device}: PyTorch {torch.__version__} finds {found} CUDA device(s) here")
-        self.device = device
-        torch.set_num_threads(threads)
+        self.device, self.threads = device, threads
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
         shape, arrays = plan(job)
+        torch.set_num_threads(self.threads if job.scores.size >= WORTH_THREADS else 1)  # of the calling thread
         try:
             with torch.inference_mode():
                 tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
