@@ -195,3 +195,17 @@ def test_an_error_of_the_service_itself_is_a_problem_and_not_a_stack_trace(caplo
         problem = assert_problem(client.post("/grad", json=GOOD), 500)
         assert "secret" not in str(problem)
         assert "secret" in caplog.text
+
+
+def test_a_deadline_of_the_header_or_the_setting_is_504_and_the_place_is_kept_until_the_job_ends() -> None:
+    runtime = Waiting()
+    with TestClient(create_app(settings(jobs=1, queue=1), {"pytorch": runtime})) as client:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        reply = client.post("/loss", json=LARGE, headers={"x-request-timeout-ms": "100"})
+        assert_problem(reply, 504, "100 ms")
+        assert client.get("/metrics").text.count("gradwire_running_jobs 1.0") == 1
+        runtime.may_run.set()
+        wait_until_ready(lambda: "gradwire_running_jobs 0.0" in client.get("/metrics").text)
+        assert client.post("/loss", json=LARGE, headers={"x-request-timeout-ms": "100000"}).status_code == 200
+        for odd in ("0", "-1", "1.5", "x", "9" * 20):
+            assert_problem(client.post("/loss", json=GOOD, headers={"x-request-timeout-ms": odd}), 400, "X-Request-Timeout-Ms")
