@@ -1,6 +1,6 @@
-"""What one replica holds: `python -m benchmarks.bench_replica [SECONDS]` starts the service as the manifests do, checks its answer, then times it.
+"""What one replica holds: `python -m benchmarks.bench_replica [SECONDS]` starts the service as the manifests do, checks it, then times it.
 
-Each row is one batch shape and form from 4 clients at once; requests a second, p50 and p99 in milliseconds, and the most memory that the
+A row is a batch shape and a form, from 4 clients at once: requests a second, p50 and p99 in milliseconds, and the most memory that the
 process had. Prints a JSON object a row, and a table for people. Requests go to 127.0.0.1 only.
 """
 

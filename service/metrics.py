@@ -1,12 +1,21 @@
 """What `GET /metrics` tells: requests, seconds in decode, wait, run and encode (the same four words as the code), and what is in flight."""
 
-import os
 import platform
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from typing import Literal
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    values,
+)
 
 from service.engine import Engine
 from service.statistics import Stage
@@ -73,14 +82,13 @@ def version(package: str) -> str:
 
 def forget(pid: int) -> None:
     """A worker has ended: what it held, it holds no more."""
-    if FOLDER in os.environ:
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def exposition() -> tuple[bytes, str]:
     """All of it as Prometheus reads it, from every worker where there are several; and its type."""
     registry: CollectorRegistry = REGISTRY
-    if FOLDER in os.environ:
+    if getattr(values.ValueClass, "_multiprocess", False):  # as the library found it when it was imported
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST
