@@ -20,6 +20,8 @@ class HttpProtocol(HttpToolsProtocol):
     head_s: float = 15  # for a request's head: who sends it a byte at a time holds a connection no longer
     in_head = True
     head_timer: asyncio.TimerHandle | None = None
+    reply_s: float = 30  # for a piece of a reply to be read: who does not read makes us hold it
+    reply_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection, which has a while to send a request's head."""
@@ -29,6 +31,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self.head_came()
+        self.reply_moves()
         super().connection_lost(exc)
 
     def expect_head(self) -> None:
@@ -41,6 +44,22 @@ class HttpProtocol(HttpToolsProtocol):
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        super().pause_writing()
+        self.reply_timer = self.loop.call_later(self.reply_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self.reply_moves()
+        super().resume_writing()
+
+    def reply_moves(self) -> None:
+        """Stop waiting for the client to read."""
+        if self.reply_timer is not None:
+            self.reply_timer.cancel()
+            self.reply_timer = None
 
     def shutdown(self) -> None:
         """The service stops: a connection on which nothing was asked yet has a moment left, for its request may be on its way."""

@@ -1,6 +1,5 @@
 """Replies: bodies sent piece by piece, and problems."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -13,7 +12,6 @@ from service.codec import Body
 from service.errors import RequestError, problem, status_of
 
 SMALL_BYTES = 1 << 17
-PATIENCE_S = 30  # for a client to read a piece of its reply
 
 
 class Reply(Response):
@@ -29,8 +27,7 @@ class Reply(Response):
         """Send the head, then each piece."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for left, part in zip(range(len(self.parts) - 1, -1, -1), self.parts, strict=True):
-            async with asyncio.timeout(PATIENCE_S):  # a client that does not read holds memory: uvicorn closes what raises here
-                await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+            await send({"type": "http.response.body", "body": part, "more_body": left > 0})
 
 
 class ProblemReply(Response):

@@ -1,12 +1,17 @@
-"""An offer to go on in another protocol changes nothing: Java's HttpClient makes one with every first request."""
+"""An offer to go on in another protocol changes nothing (Java's HttpClient makes one with every first request); who does not read is cut off."""
 
+import asyncio
+import contextlib
 import http.client
 import json
 import socket
+from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 
+from service.protocol import HttpProtocol
 from tests.service.problems import GOOD
 
 BODY = json.dumps(GOOD).encode()
@@ -48,3 +53,39 @@ def test_a_body_may_speak_of_upgrades(live_service: str) -> None:
         status, reply = ask(connection, text, len(text))
         assert status == 400
         assert b"byte" in reply
+
+
+def test_a_client_that_does_not_read_its_reply_is_cut_off_and_one_that_reads_is_not() -> None:
+    async def serve() -> list[bool]:
+        config = uvicorn.Config(large, http=type("Impatient", (HttpProtocol,), {"reply_s": 0.3}), log_config=None, lifespan="off")
+        config.load()
+        server = uvicorn.Server(config)
+        listener = socket.create_server(("127.0.0.1", 0))
+        running = asyncio.create_task(server.serve([listener]))
+        cut = []
+        for reads in (False, True):
+            reader, writer = await asyncio.open_connection(*listener.getsockname()[:2], limit=1 << 10)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            if not reads:
+                await asyncio.sleep(1)
+            found = 0
+            with contextlib.suppress(ConnectionError):
+                while piece := await reader.read(1 << 20):
+                    found += len(piece)
+            cut.append(found < SIZE)
+            writer.close()
+        server.should_exit = True
+        await running
+        return cut
+
+    assert asyncio.run(serve()) == [True, False]
+
+
+SIZE = 64 << 20
+
+
+async def large(scope: Any, receive: Any, send: Any) -> None:
+    """A reply that no buffer of the kernel holds."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(SIZE).encode())]})
+    for left in range(63, -1, -1):
+        await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": left > 0})
