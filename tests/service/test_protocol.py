@@ -1,4 +1,4 @@
-"""An offer to go on in another protocol changes nothing (Java's HttpClient makes one with every first request); who does not read is cut off."""
+"""An offer of another protocol, as Java's HttpClient makes it with every first request, changes nothing; who does not read is cut off."""
 
 import asyncio
 import contextlib
