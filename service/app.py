@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from models.contract import Runtime
-from models.errors import JobError, Problem, did_you_mean, shortened
+from models.errors import JobError, OutOfMemory, Problem, did_you_mean, shortened
 from models.export import Graphs
 from service import metrics
 from service.access import Access
@@ -110,6 +110,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, answer_invalid_query)
     for gone in (ClientDisconnect, ClientGone):
         app.add_exception_handler(gone, answer_nobody)
+    app.add_exception_handler(MemoryError, answer_out_of_memory)
     app.add_exception_handler(Exception, answer_bug)
     app.add_api_route("/", to_documentation, include_in_schema=False)
     app.openapi = functools.cache(functools.partial(documented, app.openapi))  # type: ignore[method-assign]
@@ -186,6 +187,11 @@ async def answer_invalid_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [Problem(f"/{each['loc'][-1]}", f"{each['msg']}; found {shortened(each['input'])}") for each in error.errors()]
     return ProblemReply(422, "; ".join(f"{each.pointer}: {each.detail}" for each in found), found)
+
+
+async def answer_out_of_memory(request: Request, error: Exception) -> Response:
+    """There is less memory than the settings say; this request is given up, and no other."""
+    return problem_reply(OutOfMemory("the service has not the memory for this request; send less at a time"))
 
 
 async def answer_bug(request: Request, error: Exception) -> Response:

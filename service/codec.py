@@ -79,7 +79,7 @@ def guarded(form: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     """What `read` reads; whatever it stumbles over is the fault of bytes that are not of this form."""
     try:
         return read(*args, **kwargs)
-    except (JobError, RequestError):
+    except (JobError, RequestError, MemoryError):
         raise
     except Exception as error:
         raise MalformedRequest(f"the body is not {form}: {shortened(str(error), 200)}") from error

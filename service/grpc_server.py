@@ -221,6 +221,8 @@ async def refusals(context: Context) -> AsyncIterator[None]:
         headers = error.headers if isinstance(error, RequestError) else {}
         trailing = tuple((name.lower(), text) for name, text in headers.items() if name == "Retry-After")
         await context.abort(CODES[status_of(error)], str(error)[:LONGEST_DETAILS], trailing)
+    except MemoryError:
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the service has not the memory for this call; send less at a time")
     except Exception as error:
         log.error("gRPC failed", exc_info=error)
         await context.abort(grpc.StatusCode.INTERNAL, "an error of the service itself, which its log describes")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, get_args
 
 from models.contract import Result
-from models.errors import DeviceFault
+from models.errors import DeviceFault, OutOfMemory
 from service.codec import Order
 from service.engine import SMALL_BYTES, Engine
 from service.errors import ClientGone, DeadlinePassed, NotReady, Overloaded
@@ -110,6 +110,8 @@ class Visit:
         runtime = self.engine.runtime(order.runtime)
         try:
             return await self.spend("run", order.job.scores.nbytes, runtime.run, order.job)
+        except MemoryError:
+            raise OutOfMemory("the service has not the memory for this batch; send fewer rows at a time") from None
         except DeviceFault as error:
             self.engine.fail(error)
             raise NotReady(self.engine.unavailable) from error

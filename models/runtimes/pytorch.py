@@ -12,6 +12,7 @@ from models.plan import plan
 from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
+NO_MEMORY = "can't allocate memory"  # how PyTorch says so of a CPU
 WORTH_THREADS = 1 << 16  # numbers; with fewer, waking another thread takes longer than the work
 
 
@@ -44,6 +45,10 @@ class PyTorch:
             raise OutOfMemory(f"{self.device} has not the memory for a batch of {list(job.shape)}; send fewer rows at a time") from error
         except torch.AcceleratorError as error:  # what CUDA calls sticky: no later call of this process will work
             raise DeviceFault(f"{self.device}: {error}") from error
+        except RuntimeError as error:
+            if NO_MEMORY in str(error):
+                raise MemoryError(str(error)) from error
+            raise
 
     def warm_up(self) -> None:
         """Run a small batch of every kind."""

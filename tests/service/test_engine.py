@@ -209,3 +209,18 @@ def test_a_deadline_of_the_header_or_the_setting_is_504_and_the_place_is_kept_un
         assert client.post("/loss", json=LARGE, headers={"x-request-timeout-ms": "100000"}).status_code == 200
         for odd in ("0", "-1", "1.5", "x", "9" * 20):
             assert_problem(client.post("/loss", json=GOOD, headers={"x-request-timeout-ms": odd}), 400, "X-Request-Timeout-Ms")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_memory_that_is_not_there_is_503_and_the_next_request_is_answered(large: bool) -> None:
+    class Short(Waiting):
+        def run(self, job: Job) -> Result:
+            if not self.threads:
+                self.threads.append("once")
+                raise MemoryError
+            return Result(loss=np.float32(1))
+
+    with TestClient(create_app(settings(), {"pytorch": Short()}), raise_server_exceptions=False) as client:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        assert_problem(client.post("/loss", json=LARGE if large else GOOD), 503, "memory")
+        assert client.post("/loss", json=GOOD).status_code == 200
