@@ -12,6 +12,7 @@ from service.codec import Body
 from service.errors import RequestError, problem, status_of
 
 SMALL_BYTES = 1 << 17
+COME_AGAIN = (429, 503)  # they say when
 
 
 class Reply(Response):
@@ -38,6 +39,8 @@ class ProblemReply(Response):
     def __init__(self, status: int, detail: str, errors: Sequence[Problem] = (), headers: Mapping[str, str] | None = None) -> None:
         content = problem(status, HTTPStatus(status).phrase, detail, [each._asdict() for each in errors])
         super().__init__(json.dumps(content).encode(), status, headers)
+        if status in COME_AGAIN:
+            self.headers.setdefault("Retry-After", "1")
 
 
 def problem_reply(error: Exception) -> ProblemReply:

@@ -222,5 +222,7 @@ def test_memory_that_is_not_there_is_503_and_the_next_request_is_answered(large:
 
     with TestClient(create_app(settings(), {"pytorch": Short()}), raise_server_exceptions=False) as client:
         wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
-        assert_problem(client.post("/loss", json=LARGE if large else GOOD), 503, "memory")
+        reply = client.post("/loss", json=LARGE if large else GOOD)
+        assert_problem(reply, 503, "memory")
+        assert reply.headers["retry-after"] == "1"
         assert client.post("/loss", json=GOOD).status_code == 200
