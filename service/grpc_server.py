@@ -187,6 +187,7 @@ class GrpcServer:
             visit.model = model.name
             most = self.settings.max_elements
             inference = await visit.spend("decode", len(data), codec.decode, message, model, self.regions, most)
+            visit.within(inference.timeout_s)
             result = await visit.run(inference.order)
             return await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
 

@@ -25,6 +25,7 @@ from service.tensors import fields
 GRAD = ".grad"
 VERSION = "1"
 NUMBERS = {"pos_weight", "grad_output"}  # tensors that may be a parameter where they are one number
+HINTS = ("timeout", "priority", "triton_enable_empty_final_response")  # what Triton's clients send beside a model's own
 OPTIONS = set(Options.model_fields) - {"loss", "params"} | NUMBERS
 
 
@@ -73,6 +74,7 @@ class Inference:
     id: str
     order: Order
     outputs: tuple[Wanted, ...]
+    timeout_s: float | None = None  # as the request's own parameter says
 
     def reply(self, result: Result) -> list[tuple[Wanted, Array]]:
         """The outputs that are asked for, in that order; a loss that is one number has the shape [1]."""
@@ -95,10 +97,19 @@ def inference(model: Model, asked: Asked) -> Inference:
     twice = next((name for name, count in Counter(name for name, _ in asked.tensors).items() if count > 1), None)
     if twice is not None:
         raise MalformedRequest(f"/inputs: the tensor {shortened(twice)} is there twice")
-    options, params = divided(model, asked.parameters)
+    parameters = {name: value for name, value in asked.parameters.items() if name not in HINTS}
+    options, params = divided(model, parameters)
     named = {"loss": model.loss.name, "params": params}
     wanted = chosen(model, asked.outputs)
-    return Inference(model, asked.id, order(named | fields(dict(asked.tensors), options), model.wants_grad), wanted)
+    ordered = order(named | fields(dict(asked.tensors), options), model.wants_grad)
+    return Inference(model, asked.id, ordered, wanted, timeout_s(asked.parameters.get("timeout")))
+
+
+def timeout_s(timeout: Any) -> float | None:
+    """Triton's parameter, in microseconds; raises InvalidParameters."""
+    if timeout is not None and (type(timeout) is not int or timeout < 1):
+        raise InvalidParameters(Problem("/parameters/timeout", f"found {shortened(timeout)}; expected microseconds, at least 1"))
+    return None if timeout is None else timeout / 1e6
 
 
 def divided(model: Model, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

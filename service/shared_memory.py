@@ -56,8 +56,8 @@ class Regions:
         self.is_on()
         if name in self.named:
             raise InvalidRegion("a region of this name is registered already; unregister it first")
-        if not name or len(name) > LONGEST_NAME:
-            raise InvalidRegion(f"the region's name has {len(name)} letters; expected 1 to {LONGEST_NAME}")
+        if not 0 < len(name) <= LONGEST_NAME or "/" in name:
+            raise InvalidRegion(f"the region's name has {len(name)} letters; expected 1 to {LONGEST_NAME}, and no slash")
         if len(self.named) >= MOST_REGIONS:
             raise InvalidRegion(f"{MOST_REGIONS} regions are registered, as many as may be; unregister one")
         region = Region(self.opened(key), offset, byte_size)
@@ -125,8 +125,11 @@ class Regions:
         if position + len(data) > size_of(region):
             raise InvalidRegion(SHORTENED)
         done = 0
-        while done < len(data):
-            done += os.pwritev(region.descriptor, [data[done:]], position + done)
+        try:
+            while done < len(data):
+                done += os.pwritev(region.descriptor, [data[done:]], position + done)
+        except OSError as error:  # a region may be larger than the memory that is left for it
+            raise InvalidRegion(f"the output cannot be written into shared memory: {error.strerror}") from None
 
     def within(self, place: Place) -> tuple[Region, int]:
         """The region, and where in its memory the place begins."""

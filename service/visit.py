@@ -57,6 +57,13 @@ class Visit:
         self.engine.leave()
         self.engine.memory.give(self.nbytes)
 
+    def within(self, timeout_s: float | None) -> None:
+        """The request itself asks for less time, from its beginning."""
+        if timeout_s is not None and timeout_s < self.timeout_s:
+            spent_s = (time.perf_counter_ns() - self.began_ns) / 1e9
+            self.timeout_s = timeout_s
+            self.deadline.reschedule(asyncio.get_running_loop().time() + timeout_s - spent_s)
+
     async def take(self, body_bytes: int) -> None:
         """Wait for the memory that a body of this size takes, read and computed with."""
         began = time.perf_counter_ns()

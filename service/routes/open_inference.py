@@ -75,6 +75,7 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
         body = await whole_body(request, visit, state.settings.max_body_bytes, binary.lead(length))
         inference = await visit.spend("decode", len(body), binary.decode, body, length, model, state.regions, state.settings.max_elements)
         del body
+        visit.within(inference.timeout_s)
         result = await visit.run(inference.order)
         reply = await visit.spend("encode", result.nbytes, binary.encode, inference, state.regions, result, coding)
         return Reply(reply)

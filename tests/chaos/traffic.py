@@ -1,6 +1,7 @@
 """Traffic for a service that is to be broken: requests whose right answers are known, and hostile ones with the statuses they may get."""
 
 import contextlib
+import functools
 import gzip
 import http.client
 import json
@@ -58,6 +59,7 @@ def right(status: int, reply: bytes, headers: dict[str, str], expected: Any) -> 
     return bool(np.allclose(found, expected, rtol=1e-10, atol=1e-12))
 
 
+@functools.cache
 def bomb(megabytes: int) -> bytes:
     """A few kilobytes that unpack to this much."""
     return gzip.compress(b" " * (megabytes << 20), 9)

@@ -226,3 +226,17 @@ def test_memory_that_is_not_there_is_503_and_the_next_request_is_answered(large:
         assert_problem(reply, 503, "memory")
         assert reply.headers["retry-after"] == "1"
         assert client.post("/loss", json=GOOD).status_code == 200
+
+
+def test_the_timeout_of_tritons_clients_is_kept_in_microseconds_and_their_priority_is_not_minded() -> None:
+    runtime = Waiting()
+    scores = {"name": "scores", "datatype": "FP32", "shape": [2, 10_000], "data": [0.5] * 20_000}
+    request = {"inputs": [scores, {"name": "labels", "datatype": "INT64", "shape": [2], "data": [0, 1]}]}
+    with TestClient(create_app(settings(jobs=1, queue=1), {"pytorch": runtime})) as client:
+        wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
+        url = "/v2/models/softmax/infer"
+        assert_problem(client.post(url, json=request | {"parameters": {"timeout": 300_000, "priority": 1}}), 504, "300 ms")
+        runtime.may_run.set()
+        assert client.post(url, json=request | {"parameters": {"timeout": 10_000_000, "priority": 2}}).status_code == 200
+        for odd in (0, -1, 1.5, "x", True):
+            assert_problem(client.post(url, json=request | {"parameters": {"timeout": odd}}), 422, "/parameters/timeout")

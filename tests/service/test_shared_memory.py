@@ -1,5 +1,6 @@
 """System shared memory: only what has our prefix, only as large as it is, and nothing that its owner does afterwards ends the service."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,7 +156,17 @@ def test_memory_in_use_is_closed_when_the_last_one_is_done_with_it(memory: Path,
     assert open_files() == before
 
 
-@pytest.mark.parametrize("name", ["", "x" * 256])
+def test_memory_that_is_full_is_an_error_and_not_the_end(memory: Path, regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    regions.register("out", KEY, 0, 16)
+    monkeypatch.setattr("os.pwritev", full)
+    with pytest.raises(InvalidRegion, match="No space left"):
+        regions.write(Place("out", 0, 4), memoryview(b"1234"))
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "a/b"])
 def test_a_region_has_a_name_of_some_letters(name: str, memory: Path, regions: Regions) -> None:
     with pytest.raises(InvalidRegion, match="name"):
         regions.register(name, KEY, 0, 16)
