@@ -40,7 +40,8 @@ class Access:
                 status = message["status"]
                 reply = MutableHeaders(scope=message)
                 reply["X-Request-ID"] = request_id
-                if scope["state"]["engine"].draining:
+                engine = scope.get("state", {}).get("engine")
+                if engine is not None and engine.draining:
                     reply["Connection"] = "close"  # whoever keeps connections opens the next one elsewhere
                 if stages := stage_times(scope):
                     reply["Server-Timing"] = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())

@@ -50,14 +50,16 @@ def create_app(
     device_memory: Callable[[], dict[tuple[str, str], int]] = dict,
 ) -> FastAPI:
     """The service over these runtimes, and over gRPC at host:port where an address is given; the engine is `app.state.engine`."""
-    most = settings.max_rows, settings.max_classes
-    engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes, most)
     metrics.built()
     traces = telemetry(settings.otlp_endpoint)
     keys = Keys(settings.api_keys_file, settings.key_rate, settings.key_concurrency)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        most = settings.max_rows, settings.max_classes
+        engine = Engine(runtimes, settings.default_runtime, settings.jobs, settings.queue, settings.memory_bytes, most)
+        engine.on_fault = lambda: app.state.on_fault()
+        app.state.engine = engine
         statistics = Statistics(models())
         regions = Regions(settings.shared_memory_prefix if settings.shared_memory else None)
         over_grpc = GrpcServer(engine, statistics, regions, keys, settings) if grpc_address else None
@@ -93,7 +95,8 @@ def create_app(
         telemetry=traces,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.engine, app.state.over_grpc, app.state.drain = engine, None, functools.partial(drain, app)
+    app.state.engine, app.state.over_grpc = None, None  # until it serves
+    app.state.drain, app.state.on_fault = functools.partial(drain, app), lambda: None
     for router in (losses.router, catalogue.router, open_inference.router, open_inference_shared_memory.router):
         app.include_router(router, dependencies=[Depends(admitted)] if settings.api_keys_file else [])
     app.include_router(health.router)
@@ -126,7 +129,8 @@ async def warm_up(engine: Engine, over_grpc: GrpcServer | None) -> None:
 
 def drain(app: FastAPI) -> None:
     """Say everywhere that no new requests are welcome; those that come all the same are answered."""
-    app.state.engine.draining = True
+    if app.state.engine:
+        app.state.engine.draining = True
     if app.state.over_grpc:
         app.state.over_grpc.not_serving()
 

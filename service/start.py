@@ -22,7 +22,6 @@ from models.export import Graphs
 from service import metrics
 from service.access import JsonLines
 from service.app import create_app
-from service.engine import Engine
 from service.errors import BadSetting
 from service.keys import Keys
 from service.protocol import HttpProtocol
@@ -151,11 +150,10 @@ def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> i
     for name, runtime in started.items():
         log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
     app = create_app(settings, started, ports.grpc, ports.management, functools.partial(device_memory, settings))
-    engine: Engine = app.state.engine
     protocol = type("Protocol", (HttpProtocol,), {"head_s": settings.head_s})
     config = uvicorn.Config(app, http=protocol, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)
     server = Server(config, app.state.drain, settings.drain_s)
-    engine.on_fault = server.give_up
+    app.state.on_fault = server.give_up
     with contextlib.suppress(KeyboardInterrupt):
         server.run([ports.http])
     return server.exit_code

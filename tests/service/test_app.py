@@ -4,6 +4,10 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from models.contract import Runtime
+from service.app import create_app
+from service.settings import Settings
+from tests.conftest import wait_until_ready
 from tests.service.problems import GOOD, assert_problem
 
 PATHS = ["/loss", "/grad", "/losses", "/losses/focal", "/losses/focal/onnx", "/health/live", "/health/ready"]
@@ -66,3 +70,12 @@ def test_the_first_page_leads_to_the_documentation(client: TestClient) -> None:
 def test_equal_requests_give_equal_bytes(client: TestClient) -> None:
     replies = {client.post("/grad", json=GOOD).content for _ in range(5)}
     assert len(replies) == 1
+
+
+def test_an_app_may_be_started_again_and_what_needs_no_engine_answers_before(runtimes: dict[str, Runtime]) -> None:
+    app = create_app(Settings(_env_file=None), runtimes)  # type: ignore[call-arg]
+    assert TestClient(app).get("/losses/focal").status_code == 200
+    for _ in range(2):
+        with TestClient(app) as client:
+            wait_until_ready(lambda client=client: client.get("/health/ready").status_code == 200)  # type: ignore[misc]
+            assert client.post("/grad", json=GOOD).status_code == 200
