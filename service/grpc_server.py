@@ -18,7 +18,7 @@ from service import metrics
 from service import open_inference_models as about
 from service.codecs import open_inference_grpc as codec
 from service.engine import Engine
-from service.errors import RequestError, status_of
+from service.errors import ClientGone, RequestError, status_of
 from service.keys import Keys
 from service.open_inference import find_model
 from service.protos import open_inference_pb2 as pb
@@ -166,6 +166,9 @@ class GrpcServer:
             status = 200
         except (JobError, RequestError) as error:
             status = status_of(error)
+            raise
+        except asyncio.CancelledError:
+            status = status_of(ClientGone())
             raise
         finally:
             metrics.observe("grpc ModelInfer", visit.model.removesuffix(".grad") or metrics.OTHER, status, time.perf_counter() - began)
