@@ -49,6 +49,9 @@ class Access:
 
         try:
             await self.app(scope, receive, watched)
+        except Exception:
+            status = 500
+            raise
         finally:
             record(scope, status or 499, time.perf_counter() - began, request_id, headers)
 

@@ -171,7 +171,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 async def answer_nobody(request: Request, error: Exception) -> Response:
     """The client left before its request was whole: nobody reads this."""
-    return Response(status_code=400)
+    return Response(status_code=499)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) 
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
-    await visit.take(announced or FIRST_BYTES)
+    await visit.take(min(announced or FIRST_BYTES, FIRST_BYTES))  # what is announced may never come
     if coding == "identity":
         return await read_body(request, limit, lead, visit.grow)
     packed = await read_body(request, limit, 0, visit.grow)
@@ -62,7 +62,7 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     if announced > limit:
         raise BodyTooLarge(limit)
     body = bytearray(lead)
-    known, chunks = announced or FIRST_BYTES, 0
+    known, chunks = FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(PATIENCE_S) as patience:
@@ -73,9 +73,10 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
                 chunks += 1
                 if chunks > MOST_SMALL_CHUNKS and len(body) < chunks * SMALL_CHUNK_BYTES:
                     raise TooManyChunks(chunks)
-                if len(body) + len(chunk) > known + lead:
-                    grow(known)
-                    known *= 2
+                while len(body) + len(chunk) > known + lead:
+                    more = min(known, announced - known) if announced > known else known
+                    grow(more)
+                    known += more
                 body += chunk
     except TimeoutError:
         raise StalledRequest(PATIENCE_S) from None

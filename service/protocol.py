@@ -48,7 +48,18 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         super().pause_writing()
-        self.reply_timer = self.loop.call_later(self.reply_s, self.transport.abort)
+        self.expect_reading()
+
+    def expect_reading(self) -> None:
+        """Cut the client off unless it reads something within the time for that."""
+        self.reply_timer = self.loop.call_later(self.reply_s, self.look_at_reading, self.transport.get_write_buffer_size())
+
+    def look_at_reading(self, left: int) -> None:
+        """Go on waiting for a client that reads, however slowly a large piece goes."""
+        if self.transport.get_write_buffer_size() < left:
+            self.expect_reading()
+        else:
+            self.transport.abort()
 
     def resume_writing(self) -> None:
         """It has caught up."""

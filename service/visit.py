@@ -101,6 +101,7 @@ class Visit:
         """Wait for the work, and give it up if the client leaves: if it has not begun, it never will."""
         if self.gone is None:
             return await work
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be there to see it, and it may quote labels
         leaving = asyncio.ensure_future(self.gone())
         try:
             await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
