@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 LAST_MOMENT_S = 0.5
+MOST_HEAD_BYTES = 1 << 16
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -19,6 +20,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     head_s: float = 15  # for a request's head: who sends it a byte at a time holds a connection no longer
     in_head = True
+    head_bytes = 0
     head_timer: asyncio.TimerHandle | None = None
     reply_s: float = 30  # for a piece of a reply to be read: who does not read makes us hold it
     reply_timer: asyncio.TimerHandle | None = None
@@ -83,13 +85,17 @@ class HttpProtocol(HttpToolsProtocol):
         """Bytes of the connection: of a request's head, its body, or both."""
         if self.in_head:
             self.expect_head()
+            self.head_bytes += len(data)
+            if self.head_bytes > MOST_HEAD_BYTES and END_OF_HEAD not in data:
+                self.transport.abort()  # nothing that reads such a head is to be answered
+                return
             head, end, rest = data.partition(END_OF_HEAD)
             data = OFFER.sub(b"declined", head) + end + rest if OFFER.search(head) else data
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
         """What follows is the body."""
-        self.in_head = False
+        self.in_head, self.head_bytes = False, 0
         self.head_came()
         super().on_headers_complete()
 

@@ -89,3 +89,14 @@ async def large(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(SIZE).encode())]})
     for left in range(63, -1, -1):
         await send({"type": "http.response.body", "body": bytes(1 << 20), "more_body": left > 0})
+
+
+def test_a_head_without_an_end_is_not_held(live_service: str) -> None:
+    host, _, port = live_service.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as endless, contextlib.suppress(ConnectionError):
+        endless.sendall(b"GET /losses HTTP/1.1\r\nHost: x\r\n")
+        sent = 0
+        while sent < 32 << 20:
+            sent += endless.send(b"X-A: " + b"a" * 8000 + b"\r\n")
+        raise AssertionError("a head of 32 MB was taken")
+    assert httpx2.get(f"{live_service}/health/live").status_code == 200
