@@ -4,7 +4,7 @@ import signal
 import sys
 
 # Before the imports, which take seconds: process 1 of a container has no handler but its own, and would not hear a TERM until then.
-# Once serving, uvicorn finishes its requests first, and then raises the signal again.
+# A worker begins here too. Once it serves, the server hears the signals.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 from service.start import main  # noqa: E402

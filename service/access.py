@@ -5,9 +5,12 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import metrics
@@ -21,10 +24,13 @@ log = logging.getLogger("gradwire.access")
 
 
 class Access:
-    """ASGI middleware; `scope["state"]["visit"]` is the request's Visit, where it has one."""
+    """ASGI middleware around all others; `bug` answers what nobody foresaw.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    `scope["state"]["visit"]` is the request's Visit, where it has one.
+    """
+
+    def __init__(self, app: ASGIApp, bug: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+        self.app, self.bug = app, bug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and watch its reply go by."""
@@ -49,10 +55,15 @@ class Access:
 
         try:
             await self.app(scope, receive, watched)
-        except Exception:
-            status = 500
-            raise
+        except Exception as error:
+            begun, status = status, 500
+            reply = await self.bug(Request(scope), error)
+            if begun:
+                raise  # what has begun to go out cannot become another reply
+            await reply(scope, receive, watched)
         finally:
+            if visit := visit_of(scope):
+                visit.sent()
             record(scope, status or 499, time.perf_counter() - began, request_id, headers)
 
 

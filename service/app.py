@@ -38,7 +38,6 @@ from service.telemetry import flush, telemetry
 
 FOR_EVERYONE = ("/v2/health/live", "/v2/health/ready")
 EXPOSED = ["X-Request-ID", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"]
-GRACE_S = 20  # for gRPC calls that run when the service ends
 log = logging.getLogger("gradwire")
 
 
@@ -82,7 +81,7 @@ def create_app(
             yield state
         warming.cancel()
         if over_grpc:
-            await over_grpc.stop(GRACE_S)
+            await over_grpc.stop(settings.timeout_ms / 1000)
         regions.named.clear()
         engine.close()
         flush(traces)
@@ -96,17 +95,18 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.engine, app.state.over_grpc = None, None  # until it serves
-    app.state.drain, app.state.on_fault = functools.partial(drain, app), lambda: None
+    app.state.drain, app.state.end = functools.partial(drain, app), functools.partial(end, app, settings.timeout_ms / 1000)
+    app.state.look, app.state.on_fault = functools.partial(look, app, device_memory), lambda: None
     for router in (losses.router, catalogue.router, open_inference.router, open_inference_shared_memory.router):
         app.include_router(router, dependencies=[Depends(admitted)] if settings.api_keys_file else [])
     app.include_router(health.router)
     if management is None:
         app.include_router(health.metrics_router)
-    app.add_middleware(Access)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=EXPOSED
         )
+    app.add_middleware(Access, bug=answer_bug)  # the outermost: preflights have an id too
     for error in (JobError, RequestError):
         app.add_exception_handler(error, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
@@ -114,7 +114,6 @@ def create_app(
     for gone in (ClientDisconnect, ClientGone):
         app.add_exception_handler(gone, answer_nobody)
     app.add_exception_handler(MemoryError, answer_out_of_memory)
-    app.add_exception_handler(Exception, answer_bug)
     app.add_api_route("/", to_documentation, include_in_schema=False)
     app.openapi = functools.cache(functools.partial(documented, app.openapi))  # type: ignore[method-assign]
     return app
@@ -133,6 +132,18 @@ def drain(app: FastAPI) -> None:
         app.state.engine.draining = True
     if app.state.over_grpc:
         app.state.over_grpc.not_serving()
+
+
+def end(app: FastAPI, grace_s: float) -> None:
+    """Take no more calls over gRPC, while HTTP's server ends in its own way."""
+    if app.state.over_grpc:
+        app.state.over_grpc.stop(grace_s)
+
+
+def look(app: FastAPI, device_memory: Callable[[], dict[tuple[str, str], int]]) -> None:
+    """Have the gauges say how this process is, for one of several cannot ask the others when it is asked for metrics."""
+    if app.state.engine:
+        metrics.look(app.state.engine, device_memory)
 
 
 def documented(document: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from models.errors import InvalidParameters, problem, shortened
 from service.compression import unpacked
-from service.errors import TIMEOUT_HEADER, BodyTooLarge, MalformedRequest, StalledRequest, TooManyChunks
+from service.errors import TIMEOUT_HEADER, BodyTooLarge, DeadlinePassed, MalformedRequest, StalledRequest, TooManyChunks
 from service.negotiation import request_coding
 from service.visit import Visit
 
@@ -84,8 +84,13 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
 
 
 async def small_body(request: Request, model: type[Model]) -> Model:
-    """A small JSON object, or nothing, which is an empty one; raises MalformedRequest where it is no JSON, InvalidParameters."""
-    text = await received(request, MOST_SMALL_BYTES)
+    """A small JSON object, or nothing, which is an empty one; raises MalformedRequest, InvalidParameters, DeadlinePassed."""
+    most_s = timeout_s(request)
+    try:
+        async with asyncio.timeout(most_s):
+            text = await received(request, MOST_SMALL_BYTES)
+    except TimeoutError:
+        raise DeadlinePassed(most_s) from None
     try:
         return model.model_validate_json(bytes(text) or b"{}")
     except ValidationError as invalid:

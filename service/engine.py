@@ -1,18 +1,17 @@
 """Runs jobs off the event loop, a bounded number at a time, within a bounded memory; refuses when the queue is full."""
 
 import asyncio
-import contextlib
 import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from models.contract import Runtime
-from models.errors import UnknownRuntime
-from service.errors import BatchTooLarge, NotReady, Overloaded
+from models.errors import DeviceFault, UnknownRuntime
+from service.errors import BatchTooLarge, DeadlinePassed, NotReady, Overloaded
 from service.memory import Memory
 
 T = TypeVar("T")
@@ -57,7 +56,11 @@ class Engine:
         """Compute something real on every runtime, then be ready."""
         for name, runtime in self.runtimes.items():
             began = time.perf_counter()
-            await self.in_thread(runtime.warm_up)
+            try:
+                await self.in_thread(runtime.warm_up)
+            except DeviceFault as error:
+                self.fail(error)
+                raise
             log.info("%s is warm on %s after %.2f s", name, runtime.device, time.perf_counter() - began)
         self.unavailable = ""
 
@@ -78,12 +81,14 @@ class Engine:
         """Give the place back."""
         self.unfinished -= 1
 
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """A place, for a request that has no body."""
+    async def at_a_place(self, timeout_s: float, work: Callable[..., T], *args: Any) -> T:
+        """Do the work of a request that has no body; raises DeadlinePassed, or as `enter` does."""
         self.enter()
         try:
-            yield
+            async with asyncio.timeout(timeout_s):
+                return await self.in_thread(work, *args)
+        except TimeoutError:
+            raise DeadlinePassed(timeout_s) from None
         finally:
             self.leave()
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeAlias
 
 import grpc
@@ -16,9 +17,10 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from models.errors import JobError
 from service import metrics
 from service import open_inference_models as about
+from service.body import PATIENCE_S
 from service.codecs import open_inference_grpc as codec
-from service.engine import Engine
-from service.errors import ClientGone, RequestError, status_of
+from service.engine import DRAINING, Engine
+from service.errors import ClientGone, MalformedRequest, NotReady, RequestError, StalledRequest, Unauthorized, status_of
 from service.keys import Keys
 from service.open_inference import find_model
 from service.protos import open_inference_pb2 as pb
@@ -42,17 +44,27 @@ CODES = {
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Region = pb.SystemSharedMemoryStatusResponse.RegionStatus
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Method: TypeAlias = Callable[[AsyncIterator[bytes], Context], Awaitable[None]]
 FOR_EVERYONE = ("ServerLive", "ServerReady")
+LOOK_S = 0.1
+MORE_CALLS = 100  # at once than there are places for jobs: idle streams, and those that only ask
 LONGEST_DETAILS = 2000  # they travel in a header
 log = logging.getLogger("gradwire")
 
 
 class GrpcServer:
-    """The server and its methods, each named as the protocol names it."""
+    """The server and its methods, each named as the protocol names it.
+
+    Every method is a stream to the library, though it takes one message and gives one: so a message is read only when its caller is known
+    and has a place, and a reply counts as memory until it has gone out. On the wire there is no difference.
+    """
 
     def __init__(self, engine: Engine, statistics: Statistics, regions: Regions, keys: Keys, settings: Settings) -> None:
         self.engine, self.statistics, self.regions, self.keys, self.settings = engine, statistics, regions, keys, settings
         self.health = health.aio.HealthServicer()
+        self.ending = asyncio.Event()
+        self.running = 0  # calls
+        self.stopped: asyncio.Future[None] | None = None
 
     async def start(self, address: str) -> int:
         """Listen on host:port, port 0 for a free one; returns the port."""
@@ -62,7 +74,8 @@ class GrpcServer:
             ("grpc.max_send_message_length", most),
             ("grpc.so_reuseport", int(self.settings.workers > 1)),
         ]
-        self.server = grpc.aio.server(options=limits)
+        places = self.settings.jobs + self.settings.queue + MORE_CALLS
+        self.server = grpc.aio.server(options=limits, maximum_concurrent_rpcs=places)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self.handlers()),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
         await self.serving(False)
@@ -70,10 +83,21 @@ class GrpcServer:
         await self.server.start()
         return int(port)
 
-    async def stop(self, grace_s: float) -> None:
-        """Take no more calls, and end when those that run are done, or after the time of grace."""
-        await self.health.enter_graceful_shutdown()
-        await self.server.stop(grace_s)
+    def stop(self, grace_s: float) -> "asyncio.Future[None]":
+        """Take no more calls; to be waited for until those that run are done, or the time of grace is over."""
+        if self.stopped is None:
+            self.ending.set()
+            self.stopped = asyncio.ensure_future(self.stop_calls(grace_s))
+        return self.stopped
+
+    async def stop_calls(self, grace_s: float) -> None:
+        """Wait for the calls of ours, and for nobody who watches our health."""
+        stopping = asyncio.ensure_future(self.server.stop(grace_s))
+        while self.running and not stopping.done():
+            await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(LOOK_S)  # for the last replies to go out
+        await self.server.stop(None)
+        await stopping
 
     def not_serving(self) -> None:
         """Say that no more calls are welcome; called from the event loop's thread."""
@@ -86,14 +110,21 @@ class GrpcServer:
 
     def handlers(self) -> dict[str, Handler]:
         """Every method by its name."""
-        tells: dict[str, Handler] = {
-            name: grpc.unary_unary_rpc_method_handler(self.telling(name, tell)) for name, tell in self.tells().items()
-        }
-        infers: dict[str, Handler] = {
-            "ModelInfer": grpc.unary_unary_rpc_method_handler(self.infer),
-            "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(self.infer_stream),
-        }
-        return tells | infers
+        methods: dict[str, Method] = {name: self.telling(name, tell) for name, tell in self.tells().items()}
+        methods |= {"ModelInfer": self.infer, "ModelStreamInfer": self.infer_stream}
+        return {name: grpc.stream_stream_rpc_method_handler(self.counted(method)) for name, method in methods.items()}
+
+    def counted(self, method: Method) -> Method:
+        """The method, seen while it runs."""
+
+        async def call(messages: AsyncIterator[bytes], context: Context) -> None:
+            self.running += 1
+            try:
+                await method(messages, context)
+            finally:
+                self.running -= 1
+
+        return call
 
     def tells(self) -> dict[str, Callable[[Any], Message]]:
         """The methods that compute nothing: from a request's message to the reply's."""
@@ -143,26 +174,48 @@ class GrpcServer:
         self.regions.unregister(asked.name)
         return pb.SystemSharedMemoryUnregisterResponse()
 
-    async def infer(self, data: bytes, context: Context) -> bytes:
+    async def infer(self, _: AsyncIterator[bytes], context: Context) -> None:
         """The loss of one batch, and its gradient if the model is `.grad`."""
-        async with self.admitted(context):
-            return await self.inferred(data, codec.encode, context)
+        async with self.admitted(context), self.inferring(context) as visit:
+            await context.write(await self.visited(visit, functools.partial(message, context), codec.encode))
 
-    async def infer_stream(self, calls: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+    async def infer_stream(self, _: AsyncIterator[bytes], context: Context) -> None:
         """The same for one batch after another; one that is refused does not end the stream."""
-        async with self.admitted(context):
-            async for data in calls:
+        async with refusals(context):
+            self.keys.known(authorization(context))
+            async for data in self.messages(context):
                 try:
-                    yield await self.inferred(data, codec.encode_streamed, context)
+                    with self.entered(context):
+                        async with self.inferring(context) as visit:
+                            await context.write(await self.visited(visit, functools.partial(came, data), codec.encode_streamed))
+                except Unauthorized:
+                    raise
                 except (JobError, RequestError) as error:
-                    yield pb.ModelStreamInferResponse(error_message=str(error)).SerializeToString()
+                    await context.write(pb.ModelStreamInferResponse(error_message=str(error)).SerializeToString())
 
-    async def inferred(self, data: bytes, encode: Callable[..., bytes], context: Context) -> bytes:
-        """Bytes -> message -> result -> message -> bytes."""
+    async def messages(self, context: Context) -> AsyncIterator[bytes]:
+        """What comes over a stream, until it ends; raises NotReady where the service ends first."""
+        ending = asyncio.ensure_future(self.ending.wait())
+        try:
+            while True:
+                reading = asyncio.ensure_future(context.read())
+                await asyncio.wait((reading, ending), return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    reading.cancel()
+                    raise NotReady(DRAINING)
+                if reading.result() is grpc.aio.EOF:
+                    return
+                yield reading.result()
+        finally:
+            ending.cancel()
+
+    @contextlib.asynccontextmanager
+    async def inferring(self, context: Context) -> AsyncIterator[Visit]:
+        """An inference, counted and timed whatever becomes of it."""
         began, visit = time.perf_counter(), Visit(self.engine, self.statistics, self.timeout_s(context))
         status = 500
         try:
-            reply = await self.visited(visit, data, encode)
+            yield visit
             status = 200
         except (JobError, RequestError) as error:
             status = status_of(error)
@@ -171,9 +224,9 @@ class GrpcServer:
             status = status_of(ClientGone())
             raise
         finally:
+            visit.sent()
             metrics.observe("grpc ModelInfer", visit.model.removesuffix(".grad") or metrics.OTHER, status, time.perf_counter() - began)
         metrics.observe_stages(visit.spent_ns.items(), visit.rows)
-        return reply
 
     def timeout_s(self, context: Context) -> float:
         """How long a call may take: as its caller says, but no longer than the setting."""
@@ -181,9 +234,10 @@ class GrpcServer:
         left = context.time_remaining()
         return most_s if left is None else min(most_s, left)
 
-    async def visited(self, visit: Visit, data: bytes, encode: Callable[..., bytes]) -> bytes:
-        """The same, with a place, memory and a deadline."""
+    async def visited(self, visit: Visit, coming: Callable[[], Awaitable[bytes]], encode: Callable[..., bytes]) -> bytes:
+        """Bytes -> message -> result -> message -> bytes, with a place, memory and a deadline."""
         async with visit:
+            data = await coming()
             await visit.take(len(data))
             message = await visit.spend("decode", len(data), codec.parsed, pb.ModelInferRequest, data)
             model = find_model(message.model_name, message.model_version)
@@ -192,15 +246,17 @@ class GrpcServer:
             inference = await visit.spend("decode", len(data), codec.decode, message, model, self.regions, most)
             visit.within(inference.timeout_s)
             result = await visit.run(inference.order)
-            return await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
+            reply = await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
+            visit.keep(len(reply))
+            return reply
 
-    def telling(self, name: str, tell: Callable[[Any], Message]) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def telling(self, name: str, tell: Callable[[Any], Message]) -> Method:
         """A method over bytes; they are parsed by us, for what is no message is the caller's fault and not the server's."""
         kind = getattr(pb, f"{name}Request")
 
-        async def answer(data: bytes, context: Context) -> bytes:
+        async def answer(_: AsyncIterator[bytes], context: Context) -> None:
             async with refusals(context) if name in FOR_EVERYONE else self.admitted(context):
-                return tell(codec.parsed(kind, data)).SerializeToString()
+                await context.write(tell(codec.parsed(kind, await message(context))).SerializeToString())
 
         return answer
 
@@ -208,12 +264,40 @@ class GrpcServer:
     async def admitted(self, context: Context) -> AsyncIterator[None]:
         """A call of someone who may call."""
         async with refusals(context):
-            given = dict(context.invocation_metadata() or ()).get("authorization", "")
-            digest = self.keys.enter(given if isinstance(given, str) else given.decode("latin-1"))
-            try:
+            with self.entered(context):
                 yield
-            finally:
-                self.keys.leave(digest)
+
+    @contextlib.contextmanager
+    def entered(self, context: Context) -> Iterator[None]:
+        """One request of a key; raises Unauthorized, or Overloaded."""
+        digest = self.keys.enter(authorization(context))
+        try:
+            yield
+        finally:
+            self.keys.leave(digest)
+
+
+def authorization(context: Context) -> str:
+    """What a caller says who it is."""
+    given = dict(context.invocation_metadata() or ()).get("authorization", "")
+    return given if isinstance(given, str) else given.decode("latin-1")
+
+
+async def message(context: Context) -> bytes:
+    """The one message of a call; raises MalformedRequest where none comes, or not in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            data = await context.read()
+    except TimeoutError:
+        raise StalledRequest(PATIENCE_S) from None
+    if data is grpc.aio.EOF:
+        raise MalformedRequest("the call has no message")
+    return bytes(data)
+
+
+async def came(data: bytes) -> bytes:
+    """A message that is here already."""
+    return data
 
 
 @contextlib.asynccontextmanager

@@ -56,6 +56,13 @@ class Keys:
 
     def enter(self, authorization: str) -> str:
         """Let a request in: the digest of its key, for `leave`; raises Unauthorized, or Overloaded where the key has taken too much."""
+        digest = self.known(authorization)
+        if digest:
+            self.admit(self.uses.setdefault(digest, Use()))
+        return digest
+
+    def known(self, authorization: str) -> str:
+        """The digest of a key that may call, empty where none is asked for; raises Unauthorized."""
         if self.file is None:
             return ""
         self.look_again()
@@ -64,7 +71,6 @@ class Keys:
         known = [each for each in self.names if hmac.compare_digest(each, digest)]
         if scheme.lower() != "bearer" or not known:
             raise Unauthorized("a key is required: Authorization: Bearer <key>" if not authorization else "the key is not known")
-        self.admit(self.uses.setdefault(digest, Use()))
         return digest
 
     def admit(self, use: Use) -> None:

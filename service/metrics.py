@@ -28,7 +28,10 @@ LIVE: Literal["livesum"] = "livesum"
 
 REQUESTS = Counter("gradwire_requests", "Requests, by route, loss and status.", ["route", "loss", "status"])
 REQUEST_SECONDS = Histogram(
-    "gradwire_request_seconds", "Seconds from the head of a request to the head of its reply.", ["route"], buckets=SECONDS
+    "gradwire_request_seconds",
+    "Seconds from the head of a request to the end of its reply.",
+    ["route"],
+    buckets=SECONDS,
 )
 STAGE_SECONDS = Histogram("gradwire_stage_seconds", "Seconds of a request in each stage.", ["stage"], buckets=SECONDS)
 BATCH_ROWS = Histogram("gradwire_batch_rows", "Rows of a batch.", buckets=ROWS)

@@ -1,7 +1,10 @@
-"""HTTP/1.1 that stays HTTP/1.1.
+"""HTTP/1.1 that stays HTTP/1.1, and connections that cannot be held for ever.
 
 Java's HttpClient, and curl --http2, offer with every first request to go on in HTTP/2. A server may ignore such an offer (RFC 9110, 7.8),
 but httptools ends the message where it sees one, and the body of a POST is lost. So the offer is renamed before it is parsed.
+
+A reply may be complete while the body of its request still comes: a refusal, mostly. The rest is read for a moment and thrown away,
+for to close at once would have the client's system throw away the reply too (RFC 9112, 9.6).
 """
 
 import asyncio
@@ -12,7 +15,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 LAST_MOMENT_S = 0.5
 MOST_HEAD_BYTES = 1 << 16
+LEAST_READ_BYTES = 1 << 16  # of a reply, in the time for a piece of it
+MOST_REST_BYTES = 32 << 20  # of a body whose request has been answered, and the connection closed
 END_OF_HEAD = b"\r\n\r\n"
+
+
+class Lingering:
+    """The transport as a request's cycle sees it: to close it is to say that no more comes, and to go when the other side is done."""
+
+    def __init__(self, protocol: "HttpProtocol") -> None:
+        self.protocol = protocol
+        self.write, self.is_closing = protocol.transport.write, protocol.transport.is_closing
+
+    def close(self) -> None:
+        """Close now where the request is whole, and a little later where more of it comes."""
+        transport = self.protocol.transport
+        if self.protocol.in_head or transport.is_closing():
+            transport.close()
+        else:
+            self.protocol.last = True
+            transport.write_eof()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -24,22 +46,36 @@ class HttpProtocol(HttpToolsProtocol):
     head_timer: asyncio.TimerHandle | None = None
     reply_s: float = 30  # for a piece of a reply to be read: who does not read makes us hold it
     reply_timer: asyncio.TimerHandle | None = None
+    rest_s: float = 15  # for the rest of a body whose request has been answered
+    rest_timer: asyncio.TimerHandle | None = None
+    rest_bytes = 0
+    last = False  # the connection is not used for another request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection, which has a while to send a request's head."""
         super().connection_made(transport)
+        self.lingering = Lingering(self)
         self.expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self.head_came()
         self.reply_moves()
+        self.rest_came()
         super().connection_lost(exc)
 
     def expect_head(self) -> None:
         """Close the connection unless a whole head comes within the time for one."""
         if self.head_timer is None:
-            self.head_timer = self.loop.call_later(self.head_s, self.transport.close)
+            self.head_timer = self.loop.call_later(self.head_s, self.head_is_late)
+
+    def head_is_late(self) -> None:
+        """Go, but not before a reply that is on its way: a client may send the next head early."""
+        self.head_timer = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+        else:
+            self.expect_head()
 
     def head_came(self) -> None:
         """Stop waiting for it."""
@@ -58,7 +94,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def look_at_reading(self, left: int) -> None:
         """Go on waiting for a client that reads, however slowly a large piece goes."""
-        if self.transport.get_write_buffer_size() < left:
+        if left - self.transport.get_write_buffer_size() >= min(left, LEAST_READ_BYTES):
             self.expect_reading()
         else:
             self.transport.abort()
@@ -91,6 +127,11 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             head, end, rest = data.partition(END_OF_HEAD)
             data = OFFER.sub(b"declined", head) + end + rest if OFFER.search(head) else data
+        elif self.last:
+            self.rest_bytes += len(data)
+            if self.rest_bytes > MOST_REST_BYTES:
+                self.transport.close()
+                return
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
@@ -98,8 +139,25 @@ class HttpProtocol(HttpToolsProtocol):
         self.in_head, self.head_bytes = False, 0
         self.head_came()
         super().on_headers_complete()
+        self.cycle.transport = self.lingering  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """What follows is the next head."""
         self.in_head = True
+        self.rest_came()
         super().on_message_complete()
+        if self.last:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """The reply has been written; its request may still be coming."""
+        super().on_response_complete()
+        if not self.in_head and self.cycle.response_complete and not self.transport.is_closing():
+            self.rest_timer = self.loop.call_later(self.rest_s, self.transport.close)
+
+    def rest_came(self) -> None:
+        """Stop waiting for it."""
+        self.rest_bytes = 0
+        if self.rest_timer is not None:
+            self.rest_timer.cancel()
+            self.rest_timer = None

@@ -10,19 +10,22 @@ from starlette.types import Receive, Scope, Send
 from models.errors import InvalidJob, Problem
 from service.codec import Body
 from service.errors import RequestError, problem, status_of
+from service.visit import Visit
 
 SMALL_BYTES = 1 << 17
+AND_WAIT = b""  # the server waits for the client to read what came before
 COME_AGAIN = (429, 503)  # they say when
 
 
 class Reply(Response):
-    """A body in pieces; a large one is handed over piece by piece, so that it is never put together."""
+    """A body in pieces; a large one is handed over so, never put together, and is done when its client has read it."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, visit: Visit) -> None:
         super().__init__(media_type=body.media_type, headers=body.headers)
         length = sum(map(len, body.parts))
-        self.parts = body.parts if length > SMALL_BYTES else [b"".join(body.parts)]
+        self.parts = [*body.parts, AND_WAIT] if length > SMALL_BYTES else [b"".join(body.parts)]
         self.headers["content-length"] = str(length)
+        visit.keep(length)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head, then each piece."""

@@ -5,7 +5,6 @@ import functools
 import logging
 import math
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -25,10 +24,10 @@ from service.app import create_app
 from service.errors import BadSetting
 from service.keys import Keys
 from service.protocol import HttpProtocol
-from service.server import Server
+from service.server import Life, Server
 from service.settings import Settings, unknown_variables
-from service.telemetry import telemetry
-from service.workers import Workers
+from service.telemetry import flush, telemetry
+from service.workers import Workers, end_with_parent
 
 LAST_PORT = 65535
 BAD_SETTING = 2
@@ -152,7 +151,7 @@ def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> i
     app = create_app(settings, started, ports.grpc, ports.management, functools.partial(device_memory, settings))
     protocol = type("Protocol", (HttpProtocol,), {"head_s": settings.head_s})
     config = uvicorn.Config(app, http=protocol, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)
-    server = Server(config, app.state.drain, settings.drain_s)
+    server = Server(config, Life(app.state.drain, app.state.end, app.state.look), settings.drain_s)
     app.state.on_fault = server.give_up
     with contextlib.suppress(KeyboardInterrupt):
         server.run([ports.http])
@@ -161,7 +160,7 @@ def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> i
 
 def work(settings: Settings, ports: Ports) -> None:
     """One of several processes."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until it serves
+    end_with_parent()
     begin_logging(settings)
     try:
         sys.exit(serve(settings, ports, start(settings)))
@@ -177,7 +176,7 @@ def run(settings: Settings) -> int:
     management = None if settings.management_port is None else bound(settings.host, settings.management_port, "GRADWIRE_MANAGEMENT_PORT")
     ports = Ports(listener, grpc_address(settings, port), management)
     Keys(settings.api_keys_file)  # a file that cannot be read ends the start, and not a worker
-    telemetry(settings.otlp_endpoint)
+    flush(telemetry(settings.otlp_endpoint))  # nor does an extra that is missing
     started = start(settings) if settings.workers == 1 else {}
     begin_logging(settings)
     log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())

@@ -12,7 +12,7 @@ from models.errors import DeviceFault, OutOfMemory
 from service.codec import Order
 from service.engine import SMALL_BYTES, Engine
 from service.errors import ClientGone, DeadlinePassed, NotReady, Overloaded
-from service.memory import COST
+from service.memory import COST, KEPT
 from service.statistics import Stage, Statistics
 
 P = ParamSpec("P")
@@ -31,6 +31,7 @@ class Visit:
         self.timeout_s, self.deadline, self.gone = timeout_s, asyncio.timeout(timeout_s), gone
         self.spent_ns: dict[Stage, int] = dict.fromkeys(get_args(Stage), 0)
         self.nbytes = 0  # of memory that is taken
+        self.kept = 0  # of it, for a reply that is on its way
         self.rows = 0
         self.work: Future[Any] | None = None
 
@@ -53,9 +54,18 @@ class Visit:
             raise DeadlinePassed(self.timeout_s) from None
 
     def leave(self) -> None:
-        """Give back the place, and the memory."""
+        """Give back the place, and the memory but for what is kept."""
         self.engine.leave()
-        self.engine.memory.give(self.nbytes)
+        self.engine.memory.give(self.nbytes - self.kept)
+
+    def keep(self, nbytes: int) -> None:
+        """Hold memory for a reply of this size until it is `sent`: whoever reads slowly makes us hold it."""
+        self.kept = min(nbytes * KEPT, self.nbytes)
+
+    def sent(self) -> None:
+        """The reply has gone out, or never will."""
+        kept, self.kept = self.kept, 0
+        self.engine.memory.give(kept)
 
     def within(self, timeout_s: float | None) -> None:
         """The request itself asks for less time, from its beginning."""

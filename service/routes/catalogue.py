@@ -10,6 +10,7 @@ from models.contract import MeanOver, Reduction
 from models.errors import InvalidParameters, Problem
 from models.export import file_name, spec
 from models.graph import DEFAULT_OPSET, OPSETS, FloatType
+from service.body import timeout_s
 from service.documentation import problems
 from service.json_object import literal
 from service.schema import LossDescription
@@ -38,7 +39,7 @@ GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {
 QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset")
 
 
-@router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422, 429, 503))
+@router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422, 429, 503, 504))
 async def export_onnx(
     request: Request,
     name: Name,
@@ -61,8 +62,7 @@ async def export_onnx(
         dtype=dtype,
         opset=opset,
     )
-    with request.state.engine.place():
-        content: bytes = await request.state.engine.in_thread(request.state.graphs.get, wanted)
+    content: bytes = await request.state.engine.at_a_place(timeout_s(request), request.state.graphs.get, wanted)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{file_name(wanted)}"'}
     if etag in if_none_match or if_none_match.strip() == "*":

@@ -31,4 +31,4 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
         order = await visit.spend("decode", len(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
         del body  # a large one is not held while its numbers are computed with
         result = await visit.run(order)
-        return Reply(await visit.spend("encode", result.nbytes, reply.encode, order, result, reply_coding(headers)))
+        return Reply(await visit.spend("encode", result.nbytes, reply.encode, order, result, reply_coding(headers)), visit)

@@ -78,7 +78,7 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
         visit.within(inference.timeout_s)
         result = await visit.run(inference.order)
         reply = await visit.spend("encode", result.nbytes, binary.encode, inference, state.regions, result, coding)
-        return Reply(reply)
+        return Reply(reply, visit)
 
 
 @router.get(OF_A_VERSION, include_in_schema=False)

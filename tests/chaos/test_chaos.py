@@ -12,9 +12,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import numpy as np
+import safetensors.numpy
 
-from tests.chaos.traffic import REFUSED, batch, bomb, connection, half, hostile, post, resident_bytes, right
+from tests.chaos.traffic import REFUSED, SAFETENSORS, batch, bomb, connection, half, hostile, post, resident_bytes, right
 from tests.conftest import answers, wait_until_ready
 from tests.service.test_live import started
 
@@ -153,6 +155,34 @@ def test_many_large_requests_and_bombs_stay_within_the_memory_that_is_set() -> N
         grown = most[0] - before
         print(f"24 requests of 16 to 40 MB: {grown / 1e6:.0f} MB more at most, of {budget / 1e6:.0f}")
         assert grown < 2 * budget
+        assert_well(url)
+
+
+def test_replies_that_nobody_reads_stay_within_the_memory_that_is_set() -> None:
+    budget, rows, classes = 512 << 20, 4000, 1000
+    body = safetensors.numpy.save({"scores": np.zeros((rows, classes), np.float32), "labels": np.zeros((rows, 1), np.int64)})
+    head = b"POST /grad HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (SAFETENSORS.encode(), len(body))
+    with started(GRADWIRE_MEMORY_BYTES=str(budget), GRADWIRE_RUNTIMES="pytorch", GRADWIRE_TIMEOUT_MS="6000", GRADWIRE_QUEUE="100") as (
+        url,
+        process,
+        _,
+    ):
+        wait_until_ready(lambda: answers(f"{url}/health/ready"))
+        assert_well(url)
+        before = resident_bytes(process.pid)
+        deaf, most = [], 0
+        for _ in range(60):
+            deaf.append(half(url, head + body, SO_RCVBUF=4096))
+            deaf[-1].recv(1)  # one after another: none is refused for those that are computed
+            most = max(most, resident_bytes(process.pid))
+        grown = most - before
+        print(f"60 replies of {len(body) / 1e6:.0f} MB that nobody reads: {grown / 1e6:.0f} MB more at most, of {budget / 1e6:.0f}")
+        statuses = [each.recv(11)[-3:] for each in deaf]
+        assert set(statuses) <= {b"200", b"429", b"504"} and statuses.count(b"200") > 0
+        assert grown < 1.5 * budget
+        for each in deaf:
+            each.close()
+        wait_until_ready(lambda: "gradwire_bytes_in_flight 0.0" in httpx2.get(f"{url}/metrics").text)
         assert_well(url)
 
 

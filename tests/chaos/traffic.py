@@ -81,9 +81,13 @@ def hostile(chance: random.Random) -> tuple[bytes, dict[str, str]]:
     return chance.choice(kinds)
 
 
-def half(url: str, sent: bytes) -> socket.socket:
-    """A connection on which something was sent, and no more follows."""
-    found = socket.create_connection(address(url), timeout=20)
+def half(url: str, sent: bytes, **options: int) -> socket.socket:
+    """A connection on which something was sent, and no more follows; with these options of sockets."""
+    found = socket.socket()
+    found.settimeout(20)
+    for name, value in options.items():
+        found.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    found.connect(address(url))
     found.sendall(sent)
     return found
 

@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.access import JsonLines
+from service.app import create_app
+from service.settings import Settings
 from tests.service.problems import GOOD
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -95,3 +97,11 @@ def test_gauges_are_there_and_the_type_is_prometheus_own(client: TestClient) -> 
         assert f"\n{name}" in reply.text
     assert counted(client, "gradwire_bytes_in_flight") == counted(client, "gradwire_queue_length") == 0
     assert counted(client, "gradwire_ready") == 1
+
+
+def test_a_preflight_has_an_id_too() -> None:
+    app = create_app(Settings(_env_file=None, cors_origins="https://a.example"), {})  # type: ignore[call-arg]
+    headers = {"origin": "https://a.example", "access-control-request-method": "POST", "x-request-id": "flight"}
+    reply = TestClient(app).options("/grad", headers=headers)
+    assert (reply.status_code, reply.headers["x-request-id"]) == (200, "flight")
+    assert reply.headers["access-control-allow-origin"] == "https://a.example"

@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 
 from models.catalogue import find
 from models.contract import Job, Result
-from models.errors import UnknownRuntime
+from models.errors import DeviceFault, UnknownRuntime
 from service.app import create_app
 from service.codec import Order
 from service.engine import SMALL_BYTES, Engine
-from service.errors import NotReady, Overloaded
+from service.errors import DeadlinePassed, NotReady, Overloaded
 from service.open_inference import models
 from service.settings import Settings
 from service.statistics import Statistics
@@ -192,7 +192,9 @@ def test_an_error_of_the_service_itself_is_a_problem_and_not_a_stack_trace(caplo
 
     with TestClient(create_app(settings(), {"pytorch": Failing()}), raise_server_exceptions=False) as client:
         wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
-        problem = assert_problem(client.post("/grad", json=GOOD), 500)
+        reply = client.post("/grad", json=GOOD, headers={"x-request-id": "mine"})
+        problem = assert_problem(reply, 500)
+        assert reply.headers["x-request-id"] == "mine"
         assert "secret" not in str(problem)
         assert "secret" in caplog.text
 
@@ -240,3 +242,33 @@ def test_the_timeout_of_tritons_clients_is_kept_in_microseconds_and_their_priori
         assert client.post(url, json=request | {"parameters": {"timeout": 10_000_000, "priority": 2}}).status_code == 200
         for odd in (0, -1, 1.5, "x", True):
             assert_problem(client.post(url, json=request | {"parameters": {"timeout": odd}}), 422, "/parameters/timeout")
+
+
+def test_work_without_a_body_has_a_place_and_a_deadline() -> None:
+    async def run() -> None:
+        made, may_end = Engine({"pytorch": Waiting()}, "pytorch", 1, 0, 1 << 20), threading.Event()
+        await made.warm_up()
+        with pytest.raises(DeadlinePassed, match="within 50 ms"):
+            await made.at_a_place(0.05, may_end.wait, 5)
+        assert made.unfinished == 0
+        may_end.set()
+        assert await made.at_a_place(5, int, "7") == 7
+        made.close()
+
+    asyncio.run(run())
+
+
+def test_a_device_that_fails_while_it_is_warmed_up_ends_the_service() -> None:
+    class Broken(Waiting):
+        def warm_up(self) -> None:
+            raise DeviceFault("an illegal memory access")
+
+    async def run() -> None:
+        made, faults = Engine({"pytorch": Broken()}, "pytorch", 1, 0, 1 << 20), []
+        made.on_fault = lambda: faults.append(1)
+        with pytest.raises(DeviceFault):
+            await made.warm_up()
+        assert faults == [1] and not made.ready
+        made.close()
+
+    asyncio.run(run())

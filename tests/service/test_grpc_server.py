@@ -1,7 +1,10 @@
 """The Open Inference Protocol over gRPC, and grpc.health.v1 beside it, by plain grpcio: codes, limits, streams, and what comes after."""
 
 import contextlib
+import hashlib
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -201,3 +204,59 @@ def test_an_error_of_the_service_itself_is_internal_and_tells_nothing(caplog: py
         assert error.value.code() is grpc.StatusCode.INTERNAL
         assert "secret" not in str(error.value.details())
         assert "secret" in caplog.text
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    file = tmp_path / "keys"
+    file.write_text(hashlib.sha256(b"first").hexdigest() + " trainer\n")
+    return file
+
+
+KEY = (("authorization", "Bearer first"),)
+
+
+def test_a_stream_is_held_to_its_keys_rate_message_by_message(runtimes: dict[str, Runtime], keys: Path) -> None:
+    with serving(runtimes, api_keys_file=keys, key_rate=3) as (client, over_http):
+        wait_until_ready(lambda: over_http.get("/health/ready").status_code == 200)
+        call = client.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")
+        sent = [message().SerializeToString()] * 6
+        found = [pb.ModelStreamInferResponse.FromString(each).error_message for each in call(iter(sent), metadata=KEY, timeout=20)]
+        assert found[:3] == ["", "", ""]
+        assert all("3 requests a second" in each for each in found[3:]) and len(found) == 6
+
+
+def test_who_has_no_key_is_refused_before_a_message_is_read(runtimes: dict[str, Runtime], keys: Path) -> None:
+    with serving(runtimes, api_keys_file=keys) as (client, _):
+        for name in ("ModelInfer", "ModelStreamInfer", "ModelMetadata"):
+            never = threading.Event()
+            call = client.channel.stream_stream(f"/{SERVICE}/{name}")(iter(never.wait, True), timeout=20)
+            with pytest.raises(grpc.RpcError) as error:
+                next(call)
+            never.set()
+            assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED, error.value.details()
+
+
+def test_a_call_without_a_message_and_one_whose_message_does_not_come_are_refused(
+    grpc_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.grpc_server.PATIENCE_S", 0.3)
+    call = grpc_client.channel.stream_stream(f"/{SERVICE}/ModelInfer")
+    with pytest.raises(grpc.RpcError, match="has no message"):
+        next(call(iter([]), timeout=20))
+    never = threading.Event()
+    with pytest.raises(grpc.RpcError, match="not whole"):
+        next(call(iter(never.wait, True), timeout=20))
+    never.set()
+    assert_answered(grpc_client)
+
+
+def test_memory_of_a_call_is_held_until_its_reply_has_gone_out(runtimes: dict[str, Runtime]) -> None:
+    with serving(runtimes, memory_bytes=64 << 20) as (client, over_http):
+        wait_until_ready(lambda: over_http.get("/health/ready").status_code == 200)
+        memory = over_http.app.state.engine.memory  # type: ignore[attr-defined]
+        large = message(np.zeros((2, 500_000), np.float32)).SerializeToString()
+        call = client.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(iter([large] * 4), timeout=20)
+        wait_until_ready(lambda: memory.taken > 4_000_000)  # replies that nobody reads yet
+        assert len(list(call)) == 4
+        wait_until_ready(lambda: memory.taken == 0)

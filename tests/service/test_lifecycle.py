@@ -8,12 +8,15 @@ import re
 import signal
 import socket
 import statistics
+import threading
 import time
 from pathlib import Path
 
+import grpc
 import httpx2
 import pytest
 
+from service.server import TWICE_S
 from tests.conftest import answers, free_port, running_service, wait_until_ready
 from tests.service.problems import GOOD
 from tests.service.test_live import started
@@ -56,7 +59,7 @@ def test_a_second_term_ends_the_service_at_once() -> None:
     with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_DRAIN_S="60") as (url, process, _):
         wait_until_ready(lambda: answers(f"{url}/health/ready"))
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(2 * TWICE_S)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=3) == 128 + signal.SIGTERM
@@ -92,6 +95,7 @@ def test_several_workers_share_a_port_and_their_metrics_and_one_that_dies_is_rep
         for _ in range(20):
             assert httpx2.post(f"{url}/grad", json=GOOD).status_code == 200
         assert total(httpx2.get(f"{url}/metrics").text) == 20
+        wait_until_ready(lambda: "\ngradwire_ready 2.0" in httpx2.get(f"{url}/metrics").text)  # both, whichever of them answers
         first, second = children(process.pid)
         os.kill(first, signal.SIGKILL)
         wait_until_ready(lambda: log.read_text().count("onnx is warm") == 3)
@@ -142,3 +146,68 @@ def test_a_connection_that_never_sends_a_head_is_closed_and_one_that_waits_for_i
             assert busy.getresponse().status == 200
         silent.close()
         slow.close()
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.5, 1.5, 3.0])
+def test_term_while_workers_start_ends_them_all(after_s: float) -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_WORKERS="3", GRADWIRE_DRAIN_S="0") as (url, process, log):
+        wait_until_ready(lambda: "gradwire on" in log.read_text())
+        time.sleep(after_s)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+        assert left_of(url) == []
+        assert "Traceback" not in log.read_text()
+
+
+def left_of(url: str) -> list[str]:
+    """What runs of a service, wherever it hangs in the tree of processes."""
+    found, port = [], url.rpartition(":")[2]
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"GRADWIRE_PORT={port}\0".encode() in each.read_bytes():
+                found.append(each.parent.name)
+    return found
+
+
+def slow_request(url: str) -> http.client.HTTPConnection:
+    """One whose reply is on its way for a while."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection.request("POST", "/grad", large(), {"Content-Type": "application/json"})
+    return connection
+
+
+def test_a_signal_to_every_process_of_the_group_is_one_signal() -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_WORKERS="2", GRADWIRE_DRAIN_S="1") as (url, process, log):
+        wait_until_ready(lambda: log.read_text().count("onnx is warm") == 2)
+        with contextlib.closing(slow_request(url)) as busy:
+            time.sleep(0.1)
+            for each in [process.pid, *children(process.pid)]:
+                os.kill(each, signal.SIGTERM)
+            assert busy.getresponse().status == 200
+        assert process.wait(timeout=15) == 0
+
+
+def test_workers_end_with_the_process_that_started_them() -> None:
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_WORKERS="2", GRADWIRE_DRAIN_S="0") as (url, process, log):
+        wait_until_ready(lambda: log.read_text().count("onnx is warm") == 2)
+        orphans = children(process.pid)
+        process.kill()
+        process.wait(timeout=5)
+        wait_until_ready(lambda: not any(Path(f"/proc/{each}").exists() for each in orphans))
+        assert status(f"{url}/health/live") == 0
+
+
+def test_an_idle_stream_and_a_watcher_of_health_do_not_delay_the_end() -> None:
+    with running_service(GRADWIRE_RUNTIMES="onnx", GRADWIRE_DRAIN_S="0") as service:
+        may_end = threading.Event()
+        with grpc.insecure_channel(service.grpc) as channel:
+            idle = channel.stream_stream("/inference.GRPCInferenceService/ModelStreamInfer")(iter(may_end.wait, True))
+            watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"")
+            next(watch)
+            began = time.monotonic()
+            service.process.terminate()
+            assert service.process.wait(timeout=15) == 0
+            assert time.monotonic() - began < 5
+            with pytest.raises(grpc.RpcError, match="about to stop"):
+                next(idle)
+            may_end.set()

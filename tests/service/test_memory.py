@@ -51,3 +51,19 @@ def test_whoever_gives_up_waiting_holds_up_nobody_and_keeps_nothing(late: bool) 
         assert memory.taken == (2 if late else 10)
 
     asyncio.run(ask())
+
+
+def test_whoever_gave_up_behind_a_head_that_waits_is_no_longer_in_the_queue() -> None:
+    async def run() -> None:
+        memory = Memory(100)
+        await memory.take(60)
+        head, behind = asyncio.create_task(memory.take(90)), asyncio.create_task(memory.take(10))
+        await asyncio.sleep(0)
+        assert len(memory.waiting) == 2
+        behind.cancel()
+        await asyncio.gather(behind, return_exceptions=True)
+        assert len(memory.waiting) == 1
+        memory.give(60)
+        assert await head == 90
+
+    asyncio.run(run())

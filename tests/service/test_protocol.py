@@ -5,6 +5,8 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
+import time
 from typing import Any
 
 import httpx2
@@ -100,3 +102,105 @@ def test_a_head_without_an_end_is_not_held(live_service: str) -> None:
             sent += endless.send(b"X-A: " + b"a" * 8000 + b"\r\n")
         raise AssertionError("a head of 32 MB was taken")
     assert httpx2.get(f"{live_service}/health/live").status_code == 200
+
+
+class served:  # noqa: N801 - used as a function
+    """An ASGI app behind our protocol, with these times."""
+
+    def __init__(self, app: Any, **times: float) -> None:
+        config = uvicorn.Config(app, http=type("Impatient", (HttpProtocol,), times), log_config=None, lifespan="off", loop="uvloop")
+        self.server = uvicorn.Server(config)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self) -> socket.socket:
+        self.thread = threading.Thread(target=self.server.run, args=([self.listener],))
+        self.thread.start()
+        self.connection = socket.create_connection(self.listener.getsockname()[:2], timeout=10)
+        return self.connection
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        self.server.should_exit = True
+        self.thread.join()
+
+
+async def respond(send: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"2"), *(headers or [])]})
+    await send({"type": "http.response.body", "body": b"no"})
+
+
+async def slow(scope: Any, receive: Any, send: Any) -> None:
+    """Answers after a while."""
+    await receive()
+    await asyncio.sleep(1)
+    await respond(send)
+
+
+async def at_once(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses without a look at the body."""
+    await respond(send)
+
+
+async def and_close(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses, and wants no more."""
+    await respond(send, [(b"connection", b"close")])
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the other side ends, which it does without a reset."""
+    found = b""
+    while piece := connection.recv(1 << 16):
+        found += piece
+    return found
+
+
+@pytest.mark.parametrize("behind", [b"\r\n", b"GET / HT"])
+def test_bytes_behind_a_body_do_not_cut_the_reply(behind: bytes) -> None:
+    with served(slow, head_s=0.3) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+        time.sleep(0.1)
+        connection.sendall(behind)
+        began = time.monotonic()
+        assert everything(connection).startswith(b"HTTP/1.1 404")
+        assert time.monotonic() - began < 3, "a head that does not come is waited for once the reply is out"
+
+
+def test_a_reply_to_half_a_body_is_read_and_the_connection_goes_when_the_rest_does_not_come() -> None:
+    with served(at_once, rest_s=0.5) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        began, found = time.monotonic(), b""
+        connection.settimeout(0.05)
+        while time.monotonic() - began < 5:
+            with contextlib.suppress(TimeoutError):
+                connection.sendall(b" ")
+                piece = connection.recv(1 << 16)
+                found += piece
+                if not piece:
+                    break
+        assert found.startswith(b"HTTP/1.1 404")
+        assert 0.4 < time.monotonic() - began < 3
+
+
+def test_a_connection_whose_rest_came_is_kept() -> None:
+    with served(at_once, rest_s=0.3) as connection:
+        for _ in range(3):
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 404")
+            connection.sendall(b"rest")
+            time.sleep(0.5)
+
+
+def test_a_refusal_that_closes_is_read_whole_by_who_goes_on_sending() -> None:
+    with served(and_close) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n")
+        for _ in range(3):
+            connection.sendall(bytes(1_000_000))
+            time.sleep(0.05)
+        began = time.monotonic()
+        assert everything(connection).endswith(b"\r\n\r\nno")
+        assert time.monotonic() - began < 1, "the end of the reply is seen at once"
+        connection.sendall(bytes(1_000_000))  # the last of it, after which the connection is closed for good
+        time.sleep(0.2)
+        with pytest.raises(ConnectionError):
+            for _ in range(50):
+                connection.sendall(bytes(1_000_000))

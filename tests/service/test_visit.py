@@ -10,7 +10,7 @@ from models.errors import DeviceFault
 from service.codec import Order
 from service.engine import SMALL_BYTES, Engine
 from service.errors import BatchTooLarge, ClientGone, DeadlinePassed, NotReady, Overloaded
-from service.memory import COST
+from service.memory import COST, KEPT
 from service.open_inference import models
 from service.statistics import Statistics
 from service.visit import Visit
@@ -153,3 +153,24 @@ def test_a_device_that_fails_for_good_makes_the_service_not_ready_until_it_is_st
         made.close()
 
     asyncio.run(fault())
+
+
+def test_memory_of_a_reply_is_held_until_it_has_gone_out() -> None:
+    async def run() -> None:
+        made = await engine()
+        async with visit(made) as each:
+            await each.take(100)
+            each.keep(300 // KEPT)
+        assert (made.unfinished, made.memory.taken) == (0, 300)
+        each.sent()
+        each.sent()
+        assert made.memory.taken == 0
+        async with visit(made) as each:
+            await each.take(10)
+            each.keep(10_000)
+        assert made.memory.taken == 10 * COST, "no more than was taken"
+        each.sent()
+        assert made.memory.taken == 0
+        made.close()
+
+    asyncio.run(run())
