@@ -155,7 +155,7 @@ def test_term_while_workers_start_ends_them_all(after_s: float) -> None:
         time.sleep(after_s)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=15) == 0
-        assert left_of(url) == []
+        wait_until_ready(lambda: left_of(url) == [])
         assert "Traceback" not in log.read_text()
 
 
