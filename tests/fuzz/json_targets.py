@@ -18,9 +18,11 @@ from service.body import small_body
 from service.codecs import plain_json
 from service.errors import RequestError
 from service.open_inference_schema import IndexRequest, RegionRequest
+from service.settings import Settings
 from tests.fuzz import nearly_valid
 from tests.fuzz.judge import MOST_ELEMENTS, answered, decoded, naming
 
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
 SMALL_PIECES = {"PIECE_BYTES": 8, "LONG_ROW_BYTES": 24}
 
 
@@ -99,4 +101,4 @@ def request(body: bytes) -> Request:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return Request({"type": "http", "headers": []}, receive)
+    return Request({"type": "http", "headers": [], "state": {"settings": SETTINGS}}, receive)
