@@ -69,7 +69,7 @@ def summary(module: ModuleType) -> str:
 def parameters(name: str, equation: Callable[..., Any]) -> type[BaseModel]:
     """The keyword-only parameters of an equation as a strict model: an unknown name or a value out of range is refused."""
     fields: dict[str, Any] = {
-        each.name: (each.annotation, each.default)
+        each.name: (each.annotation, ... if each.default is each.empty else each.default)
         for each in inspect.signature(equation).parameters.values()
         if each.kind is each.KEYWORD_ONLY
     }

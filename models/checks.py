@@ -126,11 +126,19 @@ def one_of(value: Any, known: tuple[str, ...], pointer: str) -> None:
         raise InvalidParameters(Problem(pointer, f"found {shortened(value)}; expected one of {', '.join(map(repr, known))}"))
 
 
-RANGES = {"real": "any number", "unit": "0 to 1", "binary": "0 or 1"}
+RANGES = {
+    "real": "any number",
+    "unit": "0 to 1",
+    "binary": "0 or 1",
+    "single": "0 or 1, one 1 a row",
+    "distribution": "0 to 1, with the sum 1 a row",
+    "scores": "scores, those of a teacher",
+}
+SUM_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}  # of a row of labels that sum to 1
 
 
 def outside(labels: Array, kind: str) -> Array:
     """True where a label has no meaning for a loss that takes this kind."""
-    if kind == "real":
+    if kind in ("real", "scores"):
         return np.zeros(labels.shape, bool)
-    return (labels != 0) & (labels != 1) if kind == "binary" else (labels < 0) | (labels > 1)
+    return (labels != 0) & (labels != 1) if kind in ("binary", "single") else (labels < 0) | (labels > 1)

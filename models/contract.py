@@ -19,7 +19,7 @@ from models.labels import Labels
 from models.tensor import Tensor
 
 Unit = Literal["row", "element", "batch"]
-TargetKind = Literal["real", "unit", "binary"]
+TargetKind = Literal["real", "unit", "binary", "single", "distribution", "scores"]
 Reduction = Literal["none", "sum", "mean"]
 MeanOver = Literal["rows", "elements", "weights", "valid", "positives"]
 Dtype = Literal["float32", "float64"]
@@ -49,6 +49,7 @@ class About:
     gradient: str
     paper: str
     class_weighted_mean: bool = False  # with single labels, `mean` divides by the sum of their class weights
+    example: Mapping[str, Any] = field(default_factory=dict)  # parameters that have no default, for three classes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +76,11 @@ class Loss:
             if isinstance(value, float):
                 checks.fits(value, dtype, f"/params/{name}")
         return values
+
+    @property
+    def vectors(self) -> frozenset[str]:
+        """The parameters that are, or may be, a number for each class."""
+        return frozenset(name for name, each in self.params.model_fields.items() if "list[" in str(each.annotation))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,7 +143,10 @@ class Job:
         if scores.ndim != 2 or 0 in scores.shape:
             raise InvalidScores(Problem("/scores", f"has shape {list(scores.shape)}; expected [N, C] with N ≥ 1 and C ≥ 1"))
         mask = None if self.mask is None else checks.booleans(self.mask, "/mask", scores.shape)
+        vectors = {name: each for name, each in self.params.items() if isinstance(each, list)}
+        by_class = {name: checks.reals(each, f"/params/{name}", scores.shape[1:], self.dtype) for name, each in vectors.items()}
         infinite = not checks.all_finite(scores)
+        self._set(params={**self.params, **by_class})
         self._set(scores=scores, mask=mask, masked=infinite or (mask is not None and not bool(mask.all())))
 
     def _weights(self) -> None:
@@ -152,6 +161,17 @@ class Job:
         for name in ("pos_weight", "element_weight"):
             if getattr(self, name) is not None and self.loss.about.unit != "element":
                 raise InvalidScores(Problem(f"/{name}", f"belongs to element losses; {self.loss.name} is a {self.loss.about.unit} loss"))
+        if self.class_weight is not None and self.loss.about.unit != "element" and "class_weight" not in self.loss.takes:
+            raise InvalidScores(Problem("/class_weight", f"{self.loss.name} has no class weights; leave it out"))
+        if self.loss.about.unit == "batch":
+            self._no_rows()
+
+    def _no_rows(self) -> None:
+        """A loss that is one number for the batch has no rows to weigh, or to divide by."""
+        for name in ("sample_weight", "mean_over"):
+            if getattr(self, name) is not None:
+                detail = f"{self.loss.name} is one number for the whole batch, without rows to weigh or to divide by; leave it out"
+                raise InvalidScores(Problem(f"/{name}", detail))
 
     def _real(self, name: str, shape: tuple[int, ...]) -> None:
         if getattr(self, name) is not None:
@@ -168,9 +188,12 @@ class Job:
         self._set(targets=targets)
         kind = self.loss.about.targets
         checks.none_of(checks.outside(targets, kind), targets, "/targets", checks.RANGES[kind], InvalidTargets)
-        if self.masked:
+        if self.masked and kind == "scores":
+            self._set(targets=np.where(np.isneginf(self.scores), np.zeros((), targets.dtype), targets))
+        elif self.masked:
             masked = np.isneginf(self.scores) & (targets != 0)
             checks.none_of(masked, targets, "/targets", "0, for the score is -inf: the class is masked", InvalidTargets)
+        self._a_row("targets", (targets != 0).sum(1), targets.sum(1, dtype=np.float64))
         self._defined("targets", (targets != 0).sum(1), targets.sum(1, dtype=np.float64), np.abs(targets).sum(1, dtype=np.float64))
 
     def _labels(self, labels: Labels) -> None:
@@ -178,6 +201,8 @@ class Job:
             raise InvalidTargets(Problem("/labels", "both targets and labels are given; one of them is needed"))
         if self.ignore_index is not None and (isinstance(self.ignore_index, bool) or not isinstance(self.ignore_index, int)):
             raise InvalidTargets(Problem("/ignore_index", f"found {shortened(self.ignore_index)}; expected an integer"))
+        if self.loss.about.targets == "scores":
+            raise InvalidTargets(Problem("/labels", f"{self.loss.name} takes targets, which are {checks.RANGES['scores']}"))
         rows, classes = self.shape
         labels = sparse.weighed(sparse.well_formed(labels, rows), self.dtype)
         labels, kept = sparse.without_ignored(labels, self.ignore_index)
@@ -190,9 +215,22 @@ class Job:
         if self.masked:
             masked = np.isneginf(self.scores[labels.rows, labels.indices]) & (weights != 0)
             labels.refuse(masked, "class {} is masked: its score is -inf")
-        totals = (np.bincount(labels.rows, each, rows) for each in (weights != 0, weights, np.abs(weights)))
-        self._defined("labels", *totals)
-        self._set(labels=labels, kept=kept)
+        counts, sums, magnitudes = (np.bincount(labels.rows, each, rows) for each in (weights != 0, weights, np.abs(weights)))
+        self._a_row("labels", counts, sums)
+        self._defined("labels", counts, sums, magnitudes)
+        self._set(labels=labels, kept=kept, masked=self.masked or (kept is not None and self.loss.about.unit == "batch"))
+
+    def _a_row(self, name: str, counts: Array, sums: Array) -> None:
+        """Every row of labels is of the loss's kind, by their number and their sum; a row without any is, of every kind."""
+        kind = self.loss.about.targets
+        if kind == "single" and (counts > 1).any():
+            row = int((counts > 1).argmax())
+            raise InvalidTargets(Problem(f"/{name}/{row}", f"{self.loss.name} takes one label a row; found {int(counts[row])}"))
+        if kind == "distribution":
+            wrong = (counts > 0) & (np.abs(sums - 1) > checks.SUM_TOLERANCE[self.dtype])
+            if wrong.any():
+                row = int(wrong.argmax())
+                raise InvalidTargets(Problem(f"/{name}/{row}", f"the labels of a row must sum to 1; found {sums[row]:.9g}"))
 
     def _defined(self, name: str, counts: Array, sums: Array, magnitudes: Array) -> None:
         """Every row has a value, by the number of its labels, their sum, and the sum of their magnitudes."""

@@ -8,13 +8,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import onnx
 
 from models.catalogue import catalogue, find
-from models.contract import Loss, MeanOver, Reduction
+from models.contract import Dtype, Loss, MeanOver, Reduction
 from models.errors import InvalidParameters, JobError, Problem, did_you_mean
 from models.graph import DEFAULT_OPSET, OPSETS, SHAPES, WIRE, FloatType, GraphSpec, build, version
 from models.plan import Plan
@@ -36,11 +37,13 @@ def spec(
     opset: int = DEFAULT_OPSET,
     inputs: tuple[str, ...] = (),
 ) -> GraphSpec:
-    """A graph for everyone: parameters are constants, a score of -inf masks its class, and `inputs` names what it takes besides."""
+    """A graph for everyone: a score of -inf masks its class; parameters are constants, but for those that `inputs` names beside tensors."""
     if opset not in OPSETS:
         raise InvalidParameters(Problem("/opset", f"found {opset}; expected {OPSETS[0]} to {OPSETS[-1]}"))
-    if unknown := set(inputs) - set(EXTRA_INPUTS):
-        raise InvalidParameters(Problem("/inputs", f"no input {min(unknown)!r}{did_you_mean(min(unknown), EXTRA_INPUTS)}"))
+    own = loss.params.model_fields.keys() & set(inputs)
+    if unknown := set(inputs) - set(EXTRA_INPUTS) - own:
+        known = {*EXTRA_INPUTS, *loss.params.model_fields}
+        raise InvalidParameters(Problem("/inputs", f"no input {min(unknown)!r}{did_you_mean(min(unknown), known)}"))
     by_element = {"pos_weight", "element_weight"}.intersection(inputs)
     if by_element and loss.about.unit != "element":
         raise InvalidParameters(Problem("/inputs", f"{min(by_element)} belongs to element losses, and {loss.name} is none"))
@@ -48,9 +51,22 @@ def spec(
         raise InvalidParameters(Problem("/inputs", "label_weights belongs to sparse labels"))
     if "grad_output" in inputs and graph == "loss":
         raise InvalidParameters(Problem("/inputs", "grad_output belongs to the gradient graph"))
-    given = frozenset({"scores", "targets" if labels == "dense" else "labels", *inputs})
+    if labels == "sparse" and loss.about.targets == "scores":
+        raise InvalidParameters(Problem("/labels", f"{loss.name} takes targets: labels is 'dense'"))
+    given = frozenset({"scores", "targets" if labels == "dense" else "labels", *inputs} - own)
     plan = Plan(loss, given, reduction, mean_over, graph == "grad", masked=True)
-    return GraphSpec(plan, tuple(sorted(loss.parameters(params, "float64" if dtype == "float64" else "float32").items())), (), dtype, opset)
+    constants = checked(loss, params, own, "float64" if dtype == "float64" else "float32")
+    return GraphSpec(plan, constants, tuple(sorted(own)), dtype, opset, tuple(sorted(own & loss.vectors)))
+
+
+def checked(loss: Loss, params: Mapping[str, Any], free: AbstractSet[str], dtype: Dtype) -> tuple[tuple[str, Any], ...]:
+    """The parameters that are constants of a graph, by name; those that are free have no value yet."""
+    stand_ins = {name: value for name, value in loss.about.example.items() if name in free}
+    found = loss.parameters(stand_ins | dict(params), dtype)
+    for name in free:
+        if not isinstance(found[name], float | list):
+            raise InvalidParameters(Problem("/inputs", f"{name} is a choice and not a number: it can only be a constant"))
+    return tuple(sorted((name, tuple(each) if isinstance(each, list) else each) for name, each in found.items() if name not in free))
 
 
 def file_name(graph: GraphSpec) -> str:
@@ -105,8 +121,11 @@ def chosen(options: argparse.Namespace) -> Iterator[GraphSpec]:
     losses = [find(options.loss)] if options.loss else list(catalogue().values())
     kinds = itertools.product(losses, options.graph, options.labels, options.reduction, options.dtype)
     for loss, graph, labels, reduction, dtype in kinds:
+        if labels == "sparse" and loss.about.targets == "scores":
+            continue
         about = {"graph": graph, "labels": labels, "reduction": reduction, "dtype": dtype}
-        yield spec(loss, options.params, mean_over=options.mean_over, opset=options.opset, inputs=tuple(options.inputs), **about)
+        needed = [name for name in loss.about.example if name not in options.params]  # without a default, they are inputs
+        yield spec(loss, options.params, mean_over=options.mean_over, opset=options.opset, inputs=(*options.inputs, *needed), **about)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -119,7 +138,12 @@ def arguments() -> argparse.ArgumentParser:
     choice("--labels", choices=["dense", "sparse"], default=["dense", "sparse"])
     choice("--reduction", choices=get_args(Reduction), default=list(get_args(Reduction)))
     choice("--dtype", choices=list(WIRE), default=["float32", "float64"])
-    choice("--inputs", choices=sorted(EXTRA_INPUTS), default=[], help="tensors that the graph takes besides")
+    choice(
+        "--inputs",
+        default=[],
+        metavar="NAME",
+        help=f"tensors that the graph takes besides ({', '.join(sorted(EXTRA_INPUTS))}), or parameters",
+    )
     parser.add_argument("--mean-over", choices=get_args(MeanOver), help="what a mean divides by (default: the loss's own)")
     parser.add_argument("--opset", type=int, default=DEFAULT_OPSET, help="%(default)s; from 17 on")
     parser.add_argument("--params", type=json_object, default={}, metavar="JSON", help="""the loss's parameters, as '{"gamma": 3}'""")

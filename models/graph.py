@@ -44,6 +44,7 @@ class GraphSpec:
     free: tuple[str, ...] = ()
     dtype: FloatType = "float32"
     opset: int = DEFAULT_OPSET
+    by_class: tuple[str, ...] = ()  # those of the free that are a number for each class
 
     @property
     def described(self) -> dict[str, str]:
@@ -76,12 +77,14 @@ def build(spec: GraphSpec) -> bytes:
     """Trace the equations of the plan and check what came out; the same spec gives the same bytes."""
     plan, wire = spec.plan, int(WIRE[spec.dtype])
     graph = Graph(int(TensorProto.DOUBLE if spec.dtype == "float64" else TensorProto.FLOAT), spec.opset)
-    unreduced = ("N", "C") if plan.by_element else ("N",)
-    shapes = SHAPES | {"grad_output": unreduced if plan.reduction == "none" else ()} | dict.fromkeys(spec.free, ())
+    unreduced: tuple[str, ...] = {"element": ("N", "C"), "row": ("N",), "batch": ()}[plan.loss.about.unit]
+    shapes = SHAPES | {"grad_output": unreduced if plan.reduction == "none" else ()}
+    shapes |= {name: ("C",) if name in spec.by_class else () for name in spec.free}
     names = [name for name in shapes if name in plan.inputs or name in spec.free]
     types = {name: graph.element_type(KINDS[name]) if name in KINDS else wire for name in names}
     tensors = {name: traced_input(graph, name, KINDS.get(name, "real"), len(shapes[name]), types[name]) for name in names}
-    params = dict(spec.constants) | {name: tensors.pop(name) for name in spec.free}
+    constants = {name: graph.vector(value) if isinstance(value, tuple) else value for name, value in spec.constants}
+    params = constants | {name: tensors.pop(name) for name in spec.free}
     outputs = {"loss": unreduced if plan.reduction == "none" else (), "grad": ("N", "C")}
     results = dict(zip(outputs, evaluate(plan, params, tensors), strict=True))
     computed = {name: each for name, each in results.items() if isinstance(each, Traced)}

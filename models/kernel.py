@@ -17,6 +17,8 @@ ROW_WEIGHTS = ("sample_weight", "kept")
 def evaluate(plan: Plan, params: Mapping[str, Any], given: Tensors) -> tuple[Tensor, Tensor | None]:
     """The reduced loss and, if wanted, d(Σ grad_output · loss) / d(scores) [N, C]."""
     valid, tensors = unmasked(plan, given)
+    if plan.of_batch:
+        return of_batch(equation(plan, params, tensors), valid, tensors, plan.wants_grad)
     value = equation(plan, params, tensors)
     weight = unit_weight(plan, tensors)
     loss = dropped(plan, value.loss if weight is None else value.loss * weight, valid)
@@ -26,6 +28,14 @@ def evaluate(plan: Plan, params: Mapping[str, Any], given: Tensors) -> tuple[Ten
         by = mean.divisor(plan, weight, valid, tensors)
         total, scale = total / by, scale / by
     return total, dropped(plan, times_unit(plan, value.grad(), scale), valid) if plan.wants_grad else None
+
+
+def of_batch(value: Value, valid: Tensor | None, tensors: Tensors, wants_grad: bool) -> tuple[Tensor, Tensor | None]:
+    """A loss that is one number already: there is nothing to reduce."""
+    if not wants_grad:
+        return value.loss, None
+    grad = value.grad() * tensors.get("grad_output", 1.0)
+    return value.loss, grad if valid is None else grad.where(valid, 0.0)
 
 
 def dropped(plan: Plan, x: Tensor, valid: Tensor | None) -> Tensor:
@@ -51,6 +61,7 @@ def unmasked(plan: Plan, given: Tensors) -> tuple[Tensor | None, Tensors]:
     if plan.masked:
         valid = given["scores"] > -math.inf
         valid = valid & given["mask"] if "mask" in given else valid
+        valid = valid & given["kept"].unsqueeze(1) if plan.of_batch and "kept" in given else valid
         tensors["scores"] = given["scores"].where(valid, 0.0 if plan.by_element else -math.inf)
     if "labels" in given:
         tensors |= indices_and_weights(given, valid)

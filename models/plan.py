@@ -30,6 +30,11 @@ class Plan:
         """Whether the unreduced loss is [N, C]."""
         return self.loss.about.unit == "element"
 
+    @property
+    def of_batch(self) -> bool:
+        """Whether the loss is one number for the whole batch."""
+        return self.loss.about.unit == "batch"
+
 
 def plan(job: Job) -> tuple[Plan, dict[str, Array]]:
     """The job's plan, and its arrays by name; `labels` as [N, K] indices padded with -1."""

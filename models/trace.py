@@ -42,6 +42,10 @@ class Graph:
             self.constants[key] = numpy_helper.from_array(array, f"constant_{len(self.constants)}")
         return str(self.constants[key].name)
 
+    def vector(self, values: tuple[float, ...]) -> "Traced":
+        """A constant number for each class."""
+        return Traced(self, self.constant(list(values), "real"), "real", 1)
+
     def needed(self, outputs: list[str]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         """The nodes and constants that these outputs come from, in order."""
         wanted, nodes = set(outputs), []

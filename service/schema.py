@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.contract import Dtype, MeanOver, Reduction
+from models.contract import Dtype, MeanOver, Reduction, TargetKind
 
 INT64 = 2**63
 
@@ -96,7 +96,7 @@ class LossDescription(BaseModel):
     name: str
     aliases: list[str]
     unit: Literal["row", "element", "batch"]
-    targets: Literal["real", "unit", "binary"]
+    targets: TargetKind
     params: dict[str, Any] = Field(description="JSON Schema of its parameters, with defaults.")
     mean_over: str = Field(description="What `mean` divides by, by default.")
     class_weighted_mean: bool = Field(description="With single labels, `mean` divides by the sum of their class weights.")

@@ -59,10 +59,11 @@ def for_job(shape: Plan, job: Job) -> tuple[GraphSpec, dict[str, Any]]:
     A number other than the default, 0 and 1 is an input: so the graphs are few, and no request can ask for one after another.
     """
     defaults = {name: each.default for name, each in shape.loss.params.model_fields.items()}
-    free = {
+    by_class = {name: value for name, value in job.params.items() if isinstance(value, np.ndarray)}
+    free = by_class | {
         name: np.asarray(value, job.dtype)
         for name, value in job.params.items()
         if isinstance(value, float) and value not in (defaults[name], 0.0, 1.0)
     }
     constants = tuple(sorted((name, value) for name, value in job.params.items() if name not in free))
-    return GraphSpec(shape, constants, tuple(sorted(free)), job.dtype), free
+    return GraphSpec(shape, constants, tuple(sorted(free)), job.dtype, by_class=tuple(sorted(by_class))), free

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import numpy as np
 import torch
 
 from models.checks import Array
@@ -38,7 +39,8 @@ class PyTorch:
         try:
             with torch.inference_mode():
                 tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
-                loss, grad = evaluate(shape, job.params, tensors)
+                params = {name: self.to_device(each) if isinstance(each, np.ndarray) else each for name, each in job.params.items()}
+                loss, grad = evaluate(shape, params, tensors)
                 return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
