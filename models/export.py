@@ -47,6 +47,12 @@ def spec(
     by_element = {"pos_weight", "element_weight"}.intersection(inputs)
     if by_element and loss.about.unit != "element":
         raise InvalidParameters(Problem("/inputs", f"{min(by_element)} belongs to element losses, and {loss.name} is none"))
+    if "class_weight" in inputs and loss.about.unit != "element" and "class_weight" not in loss.takes:
+        raise InvalidParameters(Problem("/inputs", f"{loss.name} has no class weights"))
+    if "sample_weight" in inputs and loss.about.unit == "batch":
+        raise InvalidParameters(Problem("/inputs", f"{loss.name} is one number for the whole batch: it has no rows to weigh"))
+    if mean_over is not None and loss.about.unit == "batch":
+        raise InvalidParameters(Problem("/mean_over", f"{loss.name} is one number for the whole batch: there is nothing to divide by"))
     if "label_weights" in inputs and labels == "dense":
         raise InvalidParameters(Problem("/inputs", "label_weights belongs to sparse labels"))
     if "grad_output" in inputs and graph == "loss":
@@ -74,7 +80,8 @@ def file_name(graph: GraphSpec) -> str:
     plan, about = graph.plan, graph.described
     kind: Kind = "grad" if plan.wants_grad else "loss"
     labels: LabelForm = "sparse" if "labels" in plan.inputs else "dense"
-    usual = spec(plan.loss, {}, graph=kind, labels=labels, reduction=plan.reduction, dtype=graph.dtype, opset=graph.opset)
+    needed = tuple(plan.loss.about.example)
+    usual = spec(plan.loss, {}, graph=kind, labels=labels, reduction=plan.reduction, dtype=graph.dtype, opset=graph.opset, inputs=needed)
     digest = "" if graph == usual else "." + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     return f"{plan.loss.name}.{kind}.{labels}.{plan.reduction}.{graph.dtype}.opset{graph.opset}{digest}.onnx"
 

@@ -49,12 +49,17 @@ def softmax(x: Tensor, temperature: Number = 1.0) -> Softmax:
     A class at −inf has p = 0, also in a row that holds nothing else. The division comes after the subtraction: before it, it would
     round large scores, and the difference would be off by as much.
     """
-    top = x.amax(1, keepdim=True)
-    shifted = cooled(x - top.where(top > -math.inf, 0.0), temperature)
+    shifted = cooled(lowered(x), temperature)
     e = shifted.exp()
     total = e.sum(1, keepdim=True)
     total = total.where(total > 0.0, 1.0)
     return Softmax(shifted, total.log(), e / total)
+
+
+def lowered(x: Tensor) -> Tensor:
+    """[N, C] -> each row less its largest, which rounds once; a row of nothing but −inf as it is."""
+    top = x.amax(1, keepdim=True)
+    return x - top.where(top > -math.inf, 0.0)
 
 
 def cooled(x: Tensor, temperature: Number) -> Tensor:

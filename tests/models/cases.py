@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 from models.catalogue import catalogue, find
 from models.contract import Dtype, Job, Result
 from models.labels import Labels
+from tests.models import references
 from tests.models.exact import exact
+from tests.models.references import fitted
 
 Array = NDArray[Any]
 Params = dict[str, Any]
-LOSSES = sorted(catalogue())
+LOSSES = sorted(  # those that any 0/1 labels suit, and that need no parameter: what is said of every loss is tried on them
+    name
+    for name, each in catalogue().items()
+    if each.about.targets in ("real", "unit", "binary") and not each.about.example and each.about.unit != "batch"
+)
 EDGES = np.array([0, 1e-3, 4, 8, 12, 16, 20, 30, 88, 100, 745, 1e4])  # ties, saturation, both exponentials' ends, far beyond
 VALUES = np.concatenate([EDGES, -EDGES[1:]])
 TOLERANCE: dict[str, float] = {"float32": 1e-5, "float64": 1e-10}
@@ -25,6 +31,9 @@ LABELS = {  # labels of each kind, from which every edge gets each
     "real": np.array([1, 0, 0.3, -0.7, 2.5]),
     "unit": np.array([1, 0, 0.3, 0.9, 1e-3]),
     "binary": np.array([1.0, 0.0]),
+    "single": np.array([1.0, 0.0]),
+    "distribution": np.array([1, 0, 0.3, 0.9, 1e-3]),
+    "scores": np.array([1, 0, 3.3, -7.7, 12.5]),
 }
 VARIANTS: list[tuple[str, Params]] = [
     ("softmax_cross_entropy", {}),
@@ -54,6 +63,7 @@ VARIANTS: list[tuple[str, Params]] = [
     ("multilabel_soft_margin", {}),
     ("multilabel_margin", {}),
 ]
+VARIANTS += [(name, params) for name, each in references.VARIANTS.items() for params in each]
 each_variant = pytest.mark.parametrize(
     ("name", "params"), VARIANTS, ids=[f"{name}-{'-'.join(f'{k}={v}' for k, v in params.items())}" for name, params in VARIANTS]
 )
@@ -83,12 +93,26 @@ def by_element(name: str) -> bool:
 def random_targets(name: str, shape: tuple[int, int], random: np.random.Generator) -> Array:
     """Labels of the loss's own kind, about half of them 0."""
     there = random.random(shape) < 0.5
-    values = {
-        "binary": np.ones(shape),
-        "unit": np.where(random.random(shape) < 0.3, 1.0, random.random(shape)),
-        "real": random.normal(0.6, 1.0, shape),
-    }
-    return np.where(there, values[find(name).about.targets], 0.0)
+    soft = np.where(random.random(shape) < 0.3, 1.0, random.random(shape))
+    values = {"unit": soft, "distribution": soft, "real": random.normal(0.6, 1.0, shape), "scores": random.normal(0, 3, shape)}
+    return of_kind(name, np.where(there, values.get(find(name).about.targets, np.ones(shape)), 0.0))
+
+
+def of_kind(name: str, targets: Array, kept: Array | bool = True) -> Array:
+    """Labels made into what the loss takes: the first of each row alone, or those that are not masked with the sum 1."""
+    kind = find(name).about.targets
+    if kind == "single":
+        there = (targets != 0) & kept
+        return np.asarray(there & (there.cumsum(1) == 1), np.float64)
+    if kind == "distribution":
+        total = (targets * kept).sum(1, keepdims=True)
+        return np.where(kept, targets / np.where(total > 0, total, 1), 0.0)
+    return targets
+
+
+def takes_class_weight(name: str) -> bool:
+    """Whether classes may be weighed."""
+    return by_element(name) or "class_weight" in find(name).takes
 
 
 def at_every_edge(name: str) -> Batch:
@@ -100,7 +124,7 @@ def at_every_edge(name: str) -> Batch:
     patterns = values[np.array([[0, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 0, 1]])]
     soft = values[np.array([[2, 4, 1, 3], [4, 2, 0, 2], [1, 3, 4, 1]])] if len(values) > 2 else patterns[:0]
     rows = np.concatenate([patterns, soft])
-    return Batch(scores, rows[np.arange(len(scores)) % len(rows)])
+    return Batch(scores, of_kind(name, rows[np.arange(len(scores)) % len(rows)]))
 
 
 def close_together(name: str) -> Batch:
@@ -108,14 +132,14 @@ def close_together(name: str) -> Batch:
     offsets = np.array([[0.0, -0.5, 0.25, 1.5], [0.0, 0.0, 0.0, -1.0], [-2.0, 3.0, 0.125, 0.0]])
     scores = np.concatenate([offsets + 1e4, offsets - 1e4, offsets + 89, offsets - 746])
     values = LABELS[find(name).about.targets]
-    return Batch(scores, values[np.arange(scores.size).reshape(scores.shape) * 7 % 5 % len(values)])
+    return Batch(scores, of_kind(name, values[np.arange(scores.size).reshape(scores.shape) * 7 % 5 % len(values)]))
 
 
 def weighed(name: str) -> Batch:
     """Class weights, one of them 0, and weights of the positives, one of them 0, where the loss has them."""
     random = np.random.default_rng(0)
     scores = np.stack([VALUES[::3], -VALUES[::3] / 3, VALUES[::3] / 100, VALUES[::-3]], axis=1)
-    besides = {"class_weight": np.array([0.5, 0.0, 3.0, 1.7])}
+    besides = {"class_weight": np.array([0.5, 0.0, 3.0, 1.7])} if takes_class_weight(name) else {}
     if by_element(name):
         besides["pos_weight"] = np.array([0.0, 2.5, 0.3, 7.0])
     return Batch(scores, random_targets(name, (len(scores), 4), random), besides)
@@ -132,7 +156,8 @@ def masked(name: str) -> Batch:
     scores[1], targets[1] = -np.inf, 0
     scores[2:6, 2], targets[2:6, 2], mask[2:4, 2] = -np.inf, 0, True
     targets[7], mask[7, 0] = np.where(mask[7], 0, 1), False  # every label of this row is unknown
-    return Batch(scores, targets, {"mask": mask, "class_weight": np.array([1.0, 0.5, 2.0, 0.0, 3.0])})
+    besides = {"class_weight": np.array([1.0, 0.5, 2.0, 0.0, 3.0])} if takes_class_weight(name) else {}
+    return Batch(scores, of_kind(name, targets, mask), {"mask": mask, **besides})
 
 
 def single_class(name: str) -> Batch:
@@ -142,7 +167,7 @@ def single_class(name: str) -> Batch:
 
 def single_row(name: str) -> Batch:
     """N = 1, every class positive."""
-    return Batch(np.array([[3.0, -1e4, 20.0]]), np.ones((1, 3)))
+    return Batch(np.array([[3.0, -1e4, 20.0]]), of_kind(name, np.ones((1, 3))))
 
 
 def single_number(name: str) -> Batch:
@@ -153,7 +178,7 @@ def single_number(name: str) -> Batch:
 def odd_targets(name: str) -> Batch:
     """Rows without labels, rows of nothing but labels, between ordinary ones."""
     scores = np.array([[1.0, -2.0, 30.0], [0.5, 88.0, 1.0], [0.0, 0.0, 0.0], [5.0, 1.0, -745.0], [0.0, 0.0, 0.0]])
-    return Batch(scores, np.array([[0.0] * 3, [1.0] * 3, [0.0] * 3, [0.0, 1.0, 0.0], [1.0] * 3]))
+    return Batch(scores, of_kind(name, np.array([[0.0] * 3, [1.0] * 3, [0.0] * 3, [0.0, 1.0, 0.0], [1.0] * 3])))
 
 
 BATCHES: dict[str, Callable[[str], Batch]] = {
@@ -166,7 +191,7 @@ def truth(variant: int, batch: str, dtype: str) -> tuple[Array, Array]:
     """Unreduced loss and gradient of its sum, from the oracle, for the batch as this dtype holds it; computed once for all runtimes."""
     name, params = VARIANTS[variant]
     given = BATCHES[batch](name).rounded(dtype)
-    loss, grad = exact(name, given.scores, given.targets, **given.besides, **params)
+    loss, grad = exact(name, given.scores, given.targets, **given.besides, **fitted(params, given.scores.shape[1]))
     loss.flags.writeable = grad.flags.writeable = False
     return loss, grad
 
@@ -191,8 +216,10 @@ def lists(*rows: list[int]) -> Labels:
 
 def job(name: str, batch: Batch, form: str = "targets", *, dtype: Dtype = "float64", **options: Any) -> Job:
     """The batch as a job, its labels in one of the two forms."""
-    labels = {"targets": batch.targets} if form == "targets" else {"labels": labels_of(batch.targets)}
-    return Job(loss=find(name), scores=batch.scores, dtype=dtype, **labels, **batch.besides, **options)
+    dense = form == "targets" or find(name).about.targets == "scores"
+    labels = {"targets": batch.targets} if dense else {"labels": labels_of(batch.targets)}
+    params = fitted(options.pop("params", {}), batch.scores.shape[1])
+    return Job(loss=find(name), scores=batch.scores, dtype=dtype, params=params, **labels, **batch.besides, **options)
 
 
 def stock_session(model: bytes | str) -> onnxruntime.InferenceSession:

@@ -37,6 +37,7 @@ class Row:
     targets: Vector
     weights: Vector
     columns: int
+    classes: Sequence[int] = ()  # those that are not masked: what a parameter of one number a class is looked up at
 
 
 def sigmoid(x: Number) -> Number:
@@ -152,6 +153,7 @@ ROW: dict[str, Callable[..., Number]] = {
     loss.__name__: loss for loss in (softmax_cross_entropy, zlpr, multilabel_soft_margin, multilabel_margin)
 }
 ELEMENT: dict[str, Callable[..., Number]] = {loss.__name__: loss for loss in (binary_cross_entropy, focal, asymmetric)}
+BATCH: dict[str, Callable[..., Number]] = {}  # (x, at, targets, **params), each a list of rows; what is masked is None
 
 
 def exact(
@@ -169,8 +171,8 @@ def exact(
     Every input is the binary double it is, not the decimal it was written as. Masked (mask 0, or a score of -inf) is
     absent. class_weight [C] and pos_weight ([C] or a number, element losses only) as in docs/semantics.md.
     """
-    if name in ROW and pos_weight is not None:
-        raise ValueError(f"pos_weight belongs to element losses; {name} is a row loss")
+    if name not in ELEMENT and pos_weight is not None:
+        raise ValueError(f"pos_weight belongs to element losses; {name} is none")
     x, y = np.array(scores, dtype=np.float64), np.array(targets, dtype=np.float64)
     kept = np.isfinite(x) if mask is None else np.isfinite(x) & np.asarray(mask, dtype=bool)
     weights = np.broadcast_to(np.asarray(1.0 if class_weight is None else class_weight, dtype=np.float64), x.shape)
@@ -179,11 +181,15 @@ def exact(
         params = {key: binary_exact(value) for key, value in params.items()}
         if name in ROW:
             return over_rows(ROW[name], x, y, kept, weights, params)
+        if name in BATCH:
+            return over_batch(BATCH[name], x, y, kept, params)
         return over_elements(ELEMENT[name], x, y, kept, weights, positive_weights, params)
 
 
 def binary_exact(value: Any) -> Any:
     """A number as the mpf of its double; True, None and words as they are."""
+    if isinstance(value, list):
+        return mpfs(value)
     return value if value is None or isinstance(value, bool | str) else mpf(float(value))
 
 
@@ -199,11 +205,35 @@ def over_rows(
     values, grad = np.zeros(len(x)), np.zeros(x.shape)
     for n, classes in enumerate(map(np.flatnonzero, kept)):
         at = mpfs(x[n, classes])
-        row = Row(mpfs(y[n, classes]), mpfs(weights[n, classes]), x.shape[1])
+        row = Row(mpfs(y[n, classes]), mpfs(weights[n, classes]), x.shape[1], [int(c) for c in classes])
         values[n] = float(loss(at, at, row, **params))
         for place, c in enumerate(classes):
             grad[n, c] = slope(partial(loss, at=at, row=row, **params), at, place)
     return values, grad
+
+
+def over_batch(
+    loss: Callable[..., Number], x: NDArray[np.float64], y: NDArray[np.float64], kept: NDArray[np.bool_], params: dict[str, Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The whole batch at once -> loss [], grad [N, C]."""
+    places = [(int(n), int(c)) for n, c in np.argwhere(kept)]
+    labels = [[mpf(float(each)) for each in row] for row in y]
+
+    def rows(values: Vector) -> list[list[Number | None]]:
+        found: list[list[Number | None]] = [[None] * x.shape[1] for _ in x]
+        for (n, c), value in zip(places, values, strict=True):
+            found[n][c] = value
+        return found
+
+    at = mpfs([x[place] for place in places])
+
+    def forward(moved: Vector) -> Number:
+        return loss(rows(moved), rows(at), labels, **params)
+
+    grad = np.zeros(x.shape)
+    for i, place in enumerate(places):
+        grad[place] = slope(forward, at, i)
+    return np.asarray(float(forward(at))), grad
 
 
 def over_elements(
@@ -220,8 +250,12 @@ def over_elements(
     for n, c in np.argwhere(kept):
         at, label, weight, positive_weight = mpfs([x[n, c], y[n, c], weights[n, c], positive_weights[n, c]])
 
-        def element(moved: Vector, at: Any = at, y: Any = label, w: Any = weight, pos: Any = positive_weight) -> Number:
-            return w * loss(moved[0], at, y, pos, **params)
+        of_class = {key: each[c] if isinstance(each, list) else each for key, each in params.items()}
+
+        def element(
+            moved: Vector, at: Any = at, y: Any = label, w: Any = weight, pos: Any = positive_weight, own: Any = of_class
+        ) -> Number:
+            return w * loss(moved[0], at, y, pos, **own)
 
         values[n, c] = float(element([at]))
         grad[n, c] = slope(element, [at], 0)

@@ -26,10 +26,13 @@ from tests.models.cases import (
     each_variant,
     gradient,
     job,
+    of_kind,
     random_targets,
+    takes_class_weight,
     truth,
 )
 from tests.models.exact import exact
+from tests.models.references import fitted
 
 WITH_TAILS = [each for each in VARIANTS if by_element(each[0]) and "label_smoothing" not in each[1]]
 SMALLEST_NORMAL = {"float32": float(np.finfo(np.float32).tiny), "float64": float(np.finfo(np.float64).tiny)}
@@ -39,7 +42,11 @@ def by_autograd(name: str, batch: Batch, params: Params) -> tuple[Array, Array]:
     """Unreduced loss, and the gradient of its sum, by torch from the independent reference."""
     besides = {key: torch.tensor(array) for key, array in batch.besides.items()}
     scores = torch.tensor(batch.scores, requires_grad=True)
-    loss = REFERENCES[name](scores, torch.tensor(batch.targets), **besides, **params)
+    own = {
+        key: torch.tensor(np.asarray(each)) if isinstance(each, list) else each
+        for key, each in fitted(params, batch.scores.shape[1]).items()
+    }
+    loss = REFERENCES[name](scores, torch.tensor(batch.targets), **besides, **own)
     (grad,) = torch.autograd.grad(loss.sum(), scores)
     return loss.detach().numpy(), grad.numpy()
 
@@ -52,7 +59,10 @@ def medium(name: str, seed: int, shape: tuple[int, int] = (64, 40), *, with_ever
         return Batch(scores, targets)
     scores[random.random(shape) < 0.05] = -np.inf
     targets[np.isneginf(scores)] = 0
-    besides = {"class_weight": random.uniform(0, 2, shape[1]), "mask": random.random(shape) < 0.9}
+    besides: dict[str, Array] = {"mask": random.random(shape) < 0.9}
+    if takes_class_weight(name):
+        besides["class_weight"] = random.uniform(0, 2, shape[1])
+    targets = of_kind(name, targets, besides["mask"])
     if by_element(name):
         besides["pos_weight"] = random.uniform(0, 4, shape[1])
     return Batch(scores, targets, besides)
@@ -144,8 +154,9 @@ class OfRuntime(torch.autograd.Function):
 @pytest.mark.parametrize(("name", "params"), [each for each in VARIANTS if not each[1].get("detach_weight")])
 def test_the_gradient_is_the_derivative_that_gradcheck_finds(name: str, params: Params, form: str, runtime: Runtime) -> None:
     batch = medium(name, 5, (2, 4), with_everything=False)
-    given = job(name, batch, form)
-    options = {"loss": given.loss, "params": params, "reduction": "none", "dtype": "float64", form: getattr(given, form)}
+    given = job(name, batch, form, params=params)
+    labels = {"targets": given.targets} if given.labels is None else {"labels": given.labels}
+    options = {"loss": given.loss, "params": fitted(params, 4), "reduction": "none", "dtype": "float64", **labels}
     scores = torch.tensor(batch.scores, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: cast(torch.Tensor, OfRuntime.apply(x, runtime, options)), scores, rtol=1e-5, atol=1e-8)
 

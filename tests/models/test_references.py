@@ -9,9 +9,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.models import autograd
+from models.catalogue import catalogue, find
+from tests.models import autograd, references
 from tests.models.autograd import REFERENCES, TORCH
-from tests.models.exact import ELEMENT, ROW, exact
+from tests.models.cases import of_kind, takes_class_weight
+from tests.models.exact import BATCH, ELEMENT, ROW, exact
+from tests.models.references import fitted
 
 Array = NDArray[np.float64]
 EDGES = np.array([0, 1e-3, 1, 4, 8, 12, 16, 20, 30])  # ties, the margin's kink, saturation; autograd is held to ±30
@@ -41,6 +44,7 @@ VARIANTS: list[tuple[str, dict[str, Any], str]] = [
     ("multilabel_soft_margin", {}, "real"),
     ("multilabel_margin", {}, "binary"),
 ]
+VARIANTS += [(name, params, find(name).about.targets) for name, each in references.VARIANTS.items() for params in each]
 IDS = [f"{name}-{'-'.join(map(str, params.values()))}" for name, params, _ in VARIANTS]
 each_variant = pytest.mark.parametrize(("name", "params", "kind"), VARIANTS, ids=IDS)
 
@@ -53,12 +57,13 @@ def labels(kind: str, shape: tuple[int, int], random: np.random.Generator) -> Ar
         "unit": np.where(random.random(shape) < 0.3, 1.0, random.random(shape)),
         "real": random.normal(0.4, 1.0, shape),
     }
-    return np.where(chosen, values[kind], 0.0)
+    like = {"single": "binary", "distribution": "unit", "scores": "real"}
+    return np.where(chosen, values[like.get(kind, kind)], 0.0)
 
 
 def by_autograd(loss: Callable[..., torch.Tensor], scores: Array, targets: Array, **arguments: Any) -> tuple[Array, Array]:
     """The unreduced loss, and autograd's derivative of its sum; arrays among the arguments become tensors."""
-    tensors = {key: torch.tensor(value) if isinstance(value, np.ndarray) else value for key, value in arguments.items()}
+    tensors = {key: torch.tensor(np.asarray(each)) if isinstance(each, np.ndarray | list) else each for key, each in arguments.items()}
     x = torch.tensor(scores, requires_grad=True)
     value = loss(x, torch.tensor(targets), **tensors)
     (grad,) = torch.autograd.grad(value.sum(), x)
@@ -74,20 +79,24 @@ def assert_agree(found: tuple[Array, Array], expected: tuple[Array, Array], *, l
 
 
 def assert_references_agree(name: str, scores: Array, targets: Array, **arguments: Any) -> None:
-    assert_agree(by_autograd(REFERENCES[name], scores, targets, **arguments), exact(name, scores, targets, **arguments))
+    given = fitted(arguments, scores.shape[1])
+    targets = of_kind(name, targets, np.isfinite(scores) & (np.asarray(given.get("mask", 1)) != 0))
+    assert_agree(by_autograd(REFERENCES[name], scores, targets, **given), exact(name, scores, targets, **given))
 
 
 def weights(name: str, columns: int, random: np.random.Generator) -> dict[str, Array]:
     """Class weights, one of them 0, and positive weights where the loss has a positive term."""
     class_weight = random.uniform(0.2, 3.0, columns)
     class_weight[0] = 0.0
+    if not takes_class_weight(name):
+        return {}
     positive = {"pos_weight": random.uniform(0.2, 5.0, columns)} if name in ELEMENT else {}
     return {"class_weight": class_weight, **positive}
 
 
-def test_both_references_know_the_same_seven_losses() -> None:
-    assert set(REFERENCES) == set(ROW) | set(ELEMENT) == {name for name, _, _ in VARIANTS}
-    assert len(REFERENCES) == 7 and set(TORCH) < set(REFERENCES)
+def test_both_references_know_the_same_losses_which_are_all() -> None:
+    assert set(REFERENCES) == {*ROW, *ELEMENT, *BATCH} == {name for name, _, _ in VARIANTS} == set(catalogue())
+    assert set(TORCH) < set(REFERENCES)
 
 
 @each_variant
@@ -261,7 +270,8 @@ def test_a_mask_of_zero_and_a_score_of_minus_infinity_are_the_same_absence(name:
     masked, unlabelled = scores.copy(), targets.copy()
     masked[:, 1], unlabelled[:, 1] = -np.inf, 0
     mask = np.array([[1, 0, 1]] * 4)
-    by_mask, by_score = exact(name, scores, targets, mask=mask), exact(name, masked, unlabelled)
+    own = fitted(dict(find(name).about.example), 3)
+    by_mask, by_score = exact(name, scores, targets, mask=mask, **own), exact(name, masked, unlabelled, **own)
     np.testing.assert_array_equal(by_mask[0], by_score[0])
     np.testing.assert_array_equal(by_mask[1], by_score[1])
     assert (by_mask[1][:, 1] == 0).all()
@@ -315,10 +325,11 @@ def test_detaching_the_weight_changes_the_gradient_and_not_the_loss() -> None:
 
 @pytest.mark.parametrize("name", sorted(ROW))
 def test_a_positive_weight_is_refused_by_every_row_loss(name: str) -> None:
+    own = fitted(dict(find(name).about.example), 2)
     with pytest.raises(ValueError, match="element losses"):
-        exact(name, [[0.0, 1.0]], [[1, 0]], pos_weight=[1, 1])
+        exact(name, [[0.0, 1.0]], [[1, 0]], pos_weight=[1, 1], **own)
     with pytest.raises(ValueError, match="element losses"):
-        REFERENCES[name](torch.zeros(1, 2), torch.ones(1, 2), pos_weight=2.0)
+        REFERENCES[name](torch.zeros(1, 2), torch.ones(1, 2), pos_weight=2.0, **own)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCES))
