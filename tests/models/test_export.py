@@ -12,8 +12,7 @@ import onnx
 import pytest
 
 from models.catalogue import catalogue, find
-from models.contract import Job, Runtime
-from models.contract import Loss
+from models.contract import Job, Loss, Runtime
 from models.errors import InvalidParameters
 from models.export import Graphs, default_folder, file_name, spec, write
 from models.graph import OPSETS, build
@@ -82,14 +81,14 @@ def test_what_the_options_leave_open_is_written_in_every_combination(tmp_path: P
 
 def possible(loss: Loss, option: str, value: Any) -> bool:
     """Whether the loss has such a graph."""
-    no_class_weight = loss.about.unit != "element" and "class_weight" not in loss.takes
-    no_rows = loss.about.unit == "batch"
-    refused = {
-        "labels": loss.about.targets == "scores" and value == "sparse",
-        "mean_over": no_rows,
-        "inputs": (no_class_weight and "class_weight" in value) or (no_rows and "sample_weight" in value),
-    }
-    return not refused.get(option, False)
+    if option == "labels":
+        return loss.about.targets != "scores" or value == "dense"
+    if option == "mean_over":
+        return loss.about.unit != "batch"
+    if option == "inputs":
+        weighs_classes = loss.about.unit == "element" or "class_weight" in loss.takes
+        return ("class_weight" not in value or weighs_classes) and ("sample_weight" not in value or loss.about.unit != "batch")
+    return True
 
 
 def test_different_graphs_have_different_file_names() -> None:
