@@ -7,11 +7,13 @@ import itertools
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import cachetools
 import onnx
 
 from models.catalogue import catalogue, find
@@ -95,11 +97,15 @@ def sources() -> str:
 
 
 class Graphs:
-    """Every graph, built once: read from the folder of this version if it was exported ahead, and otherwise built and remembered."""
+    """Every graph: read from the folder of this version if it was exported ahead, and otherwise built, and remembered while there is room.
 
-    def __init__(self, folder: Path, remembered: int = 512) -> None:
+    Who asks for a graph while it is built waits for it. Nothing is written: no caller can fill a disk.
+    """
+
+    def __init__(self, folder: Path, remembered_bytes: int = 64 << 20) -> None:
         self.folder = folder
-        self.get = functools.lru_cache(remembered)(self._get)
+        remembered: cachetools.LRUCache[Any, bytes] = cachetools.LRUCache(remembered_bytes, getsizeof=len)
+        self.get = cachetools.cached(remembered, condition=threading.Condition())(self._get)
 
     def _get(self, spec: GraphSpec) -> bytes:
         file = self.folder / file_name(spec)

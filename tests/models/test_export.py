@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,3 +187,30 @@ def test_a_graph_that_makes_no_sense_is_refused(options: dict[str, Any], pointer
     with pytest.raises(InvalidParameters) as refused:
         spec(find("softmax"), {}, **options)
     assert refused.value.problems[0].pointer == pointer
+
+
+def test_a_graph_that_many_ask_for_at_once_is_built_once_and_those_that_do_not_fit_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+
+    def slowly(spec: Any) -> bytes:
+        built.append(spec.reduction)
+        time.sleep(0.2)
+        return bytes(400)
+
+    monkeypatch.setattr("models.export.build", slowly)
+    graphs = Graphs(tmp_path, remembered_bytes=1000)
+    monkeypatch.setattr("models.export.file_name", lambda spec: "absent")
+    wanted = [Wanted(each) for each in ("none", "sum", "mean")]
+    with ThreadPoolExecutor(8) as crowd:
+        assert list(crowd.map(graphs.get, [wanted[0]] * 8)) == [bytes(400)] * 8
+    assert built == ["none"]
+    for each in [*wanted, *wanted]:
+        graphs.get(cast(Any, each))
+    assert len(built) == 1 + 2 + 3, "two fit, and the third is always another"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    reduction: str
