@@ -36,7 +36,7 @@ GRAPH_CONTENT: dict[int | str, dict[str, Any]] = {
     200: {"description": "The graph.", "content": {"application/onnx": {}}},
     304: {"description": "You have it."},
 }
-QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset")
+QUERY = ("graph", "labels", "reduction", "mean_over", "dtype", "opset", "inputs")
 
 
 @router.get("/{name}/onnx", response_class=Response, responses=GRAPH_CONTENT | problems(404, 422, 429, 503, 504))
@@ -49,6 +49,7 @@ async def export_onnx(
     mean_over: MeanOver | None = None,
     dtype: FloatType = "float32",
     opset: Annotated[int, Query(ge=OPSETS[0], le=OPSETS[-1])] = DEFAULT_OPSET,
+    inputs: Annotated[str, Query(description="What it takes besides, with commas between: tensors (`class_weight`), or parameters.")] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """The loss as an ONNX graph that any ONNX Runtime computes like this service; its parameters are query parameters too."""
@@ -61,6 +62,7 @@ async def export_onnx(
         mean_over=mean_over,
         dtype=dtype,
         opset=opset,
+        inputs=tuple(each.strip() for each in inputs.split(",") if each.strip()),
     )
     content: bytes = await request.state.engine.at_a_place(timeout_s(request), request.state.graphs.get, wanted)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
