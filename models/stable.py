@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from models.tensor import Number, Tensor
 
+NEAR_ONE = 0.75  # from here on 1 − p would lose more than two bits; only one class of a row can be this probable
+
 
 class Logistic(NamedTuple):
     """σ(x) and q = σ(−x) = 1 − σ(x), both to the last digit."""
@@ -54,6 +56,16 @@ def softmax(x: Tensor, temperature: Number = 1.0) -> Softmax:
     total = e.sum(1, keepdim=True)
     total = total.where(total > 0.0, 1.0)
     return Softmax(shifted, total.log(), e / total)
+
+
+def others(p: Tensor) -> Tensor:
+    """[N, C], each row a softmax -> 1 − p, as the sum of the other classes wherever the difference would lose digits."""
+    return p.where(p < NEAR_ONE, 0.0).sum(1, keepdim=True).where(p >= NEAR_ONE, 1.0 - p)
+
+
+def log_softmax(parts: Softmax, rest: Tensor) -> Tensor:
+    """log p [N, C], with its digits also where p is near 1; rest is `others(p)`."""
+    return (-rest).log1p().where(parts.p >= NEAR_ONE, parts.shifted - parts.log_total)
 
 
 def lowered(x: Tensor) -> Tensor:

@@ -143,6 +143,13 @@ class Traced:
     def exp(self) -> "Traced":
         return self._new("Exp")
 
+    def expm1(self) -> "Traced":
+        """ONNX has no expm1; near 0 this form is exact to some ulps, for log v is the part of self that v = e^self has kept."""
+        v = self.exp()
+        kept = v.log()
+        near = self.where(kept.eq(0.0), (v - 1.0) * (self / kept.where(kept.ne(0.0), 1.0)))
+        return near.where((v > 0.5) & (v < 2.0), v - 1.0)
+
     def log(self) -> "Traced":
         return self._new("Log")
 

@@ -59,7 +59,7 @@ def test_only_the_pytorch_runtime_imports_torch_and_only_the_onnx_runtime_import
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("models.losses.")])
 def test_a_loss_is_an_equation_over_the_contract_and_the_stable_pieces_alone(name: str) -> None:
     own = {each for each in IMPORTS[name] if each in MODULES and each != "models"}
-    assert own <= {"models.contract", "models.stable", "models.tensor"}
+    assert own <= {"models.contract", "models.stable", "models.tensor", "models.vectors"}
 
 
 def test_only_the_settings_and_the_start_read_the_environment() -> None:

@@ -19,10 +19,14 @@ from tests.models.references import fitted
 
 Array = NDArray[Any]
 Params = dict[str, Any]
-LOSSES = sorted(  # those that any 0/1 labels suit, and that need no parameter: what is said of every loss is tried on them
-    name
-    for name, each in catalogue().items()
-    if each.about.targets in ("real", "unit", "binary") and not each.about.example and each.about.unit != "batch"
+LOSSES = (
+    sorted(  # those that any 0/1 labels suit, and class weights, and that need no parameter: what is said of every loss is tried on them
+        name
+        for name, each in catalogue().items()
+        if each.about.targets in ("real", "unit", "binary")
+        and not each.about.example
+        and (each.about.unit == "element" or "class_weight" in each.takes)
+    )
 )
 EDGES = np.array([0, 1e-3, 4, 8, 12, 16, 20, 30, 88, 100, 745, 1e4])  # ties, saturation, both exponentials' ends, far beyond
 VALUES = np.concatenate([EDGES, -EDGES[1:]])

@@ -14,6 +14,7 @@ derivative is 0. The differences therefore never straddle a kink, where they wou
 carries `detach_weight`: a detached weight is evaluated there, and stays what it is while the scores are disturbed.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -245,12 +246,17 @@ def over_elements(
     positive_weights: NDArray[np.float64],
     params: dict[str, Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each element that is not masked by itself -> loss [N, C], grad [N, C]."""
+    """Each element that is not masked by itself, or with its row's labels if the loss asks for `row` -> loss [N, C], grad [N, C]."""
     values, grad = np.zeros(x.shape), np.zeros(x.shape)
+    of_row = "row" in inspect.signature(loss).parameters
     for n, c in np.argwhere(kept):
         at, label, weight, positive_weight = mpfs([x[n, c], y[n, c], weights[n, c], positive_weights[n, c]])
 
         of_class = {key: each[c] if isinstance(each, list) else each for key, each in params.items()}
+        if of_row:  # and for the numbers of all classes, and for which of them is its own
+            classes = [int(each) for each in np.flatnonzero(kept[n])]
+            row = Row(mpfs(y[n, classes]), mpfs(weights[n, classes]), x.shape[1], classes)
+            of_class = {**params, "row": row, "place": int(c)}
 
         def element(
             moved: Vector, at: Any = at, y: Any = label, w: Any = weight, pos: Any = positive_weight, own: Any = of_class

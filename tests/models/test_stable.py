@@ -7,7 +7,7 @@ import pytest
 import torch
 from mpmath import exp, log, mp, mpf  # type: ignore[import-untyped]
 
-from models.stable import is_zero, log_of, logistic, softmax, softplus, times
+from models.stable import is_zero, log_of, log_softmax, logistic, others, softmax, softplus, times
 from tests.models.cases import VALUES, assert_close
 
 X = torch.tensor(VALUES)
@@ -36,6 +36,27 @@ def test_softmax_of_large_scores_and_of_rows_of_minus_infinity() -> None:
     np.testing.assert_array_equal(p, [[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 0], [0.5, 0.5, 0]])
     np.testing.assert_allclose((shifted - log_total)[[0, 1, 3], [0, 1, 0]], [-math.log(2)] * 3, rtol=1e-7)
     assert not log_total.isnan().any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_left_beside_a_class_keeps_its_digits_as_does_its_logarithm(dtype: torch.dtype) -> None:
+    ways = [[0.0, -far, -far - 1] for far in (0, 0.1, 0.3, 1, 1.5, 2, 4, 16, 40, 80)]
+    x = torch.tensor([*ways, [1e4, -1e4, 0], [-1e4, 1e4, 1e4]], dtype=dtype)
+    rest, log_p = [], []
+    with mp.workdps(10000):
+        for row in x.tolist():
+            powers = [exp(mpf(each)) for each in row]
+            rest.append([float((sum(powers) - each) / sum(powers)) for each in powers])
+            log_p.append([float(log(each / sum(powers))) for each in powers])
+    parts = softmax(x)
+    accuracy, smallest = 20 * torch.finfo(dtype).eps, torch.finfo(dtype).tiny
+    np.testing.assert_allclose(others(parts.p), rest, rtol=accuracy, atol=smallest)
+    np.testing.assert_allclose(log_softmax(parts, others(parts.p)), log_p, rtol=accuracy, atol=smallest)
+
+
+def test_a_row_of_minus_infinity_leaves_no_nan() -> None:
+    parts = softmax(torch.full((1, 3), -math.inf))
+    assert others(parts.p).tolist() == [[1, 1, 1]] and log_softmax(parts, others(parts.p)).tolist() == [[-math.inf] * 3]
 
 
 def test_a_weight_of_zero_silences_an_infinity() -> None:

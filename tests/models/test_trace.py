@@ -39,6 +39,8 @@ FORMULAS: dict[str, Formula] = {
     "new_zeros": lambda x, i: x.new_zeros(x.shape),
     "abs": lambda x, i: x.abs(),
     "exp": lambda x, i: (-x.abs()).exp(),
+    "expm1": lambda x, i: (-x.abs()).expm1(),
+    "expm1 near 0": lambda x, i: (x / 2e4).expm1() + (x * 1e-9).expm1(),
     "log": lambda x, i: (x.abs() + 0.5).log(),
     "log1p": lambda x, i: x.abs().log1p(),
     "log1p of tails": lambda x, i: (-x.abs()).exp().log1p(),
