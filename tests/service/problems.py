@@ -5,7 +5,25 @@ from typing import Any
 
 import httpx2
 
+from models.catalogue import find
+
 GOOD: dict[str, Any] = {"scores": [[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]], "labels": [[0], [1, 2]]}
+
+
+def good(loss: str, form: str = "labels") -> dict[str, Any]:
+    """A request for this loss, with labels of its kind in one of the two forms, and the parameters that it needs."""
+    about = find(loss).about
+    single = about.targets in ("single", "distribution")
+    forms = {"labels": [[0], [1]] if single else [[0], [1, 2]], "targets": [[1, 0, 0], [0, 1, 0]] if single else [[1, 0, 0], [0, 1, 1]]}
+    form = "targets" if about.targets == "scores" else form
+    return {"loss": loss, "scores": GOOD["scores"], "params": dict(about.example), form: forms[form]}
+
+
+def weights(loss: str) -> dict[str, list[float]]:
+    """Weights of classes and rows, where the loss has them."""
+    found = find(loss)
+    by_class = found.about.unit == "element" or "class_weight" in found.takes
+    return ({"class_weight": [1, 0.5, 2]} if by_class else {}) | ({"sample_weight": [1, 3]} if found.about.unit != "batch" else {})
 
 
 def assert_problem(reply: httpx2.Response, status: int, names: str = "") -> dict[str, Any]:

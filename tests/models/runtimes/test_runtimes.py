@@ -13,7 +13,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.catalogue import find
+from models.catalogue import catalogue, find
 from models.contract import DTYPES, Job, Result, Runtime
 from models.errors import NumericOverflow
 from models.runtimes.onnx import OnnxRuntime
@@ -212,7 +212,7 @@ def test_the_softmax_of_sparse_labels_takes_no_dense_copy_of_them_on_the_way_in(
 
 def test_a_runtime_warms_up_on_every_loss(runtime: Runtime) -> None:
     runtime.warm_up()
-    assert {job.loss.name for job in warm_up_jobs()} == set(LOSSES)
+    assert {job.loss.name for job in warm_up_jobs()} == set(catalogue())
 
 
 def test_a_runtime_says_its_name_and_device(runtimes: dict[str, Runtime]) -> None:
@@ -229,7 +229,8 @@ def test_all_but_the_pytorch_runtime_does_without_torch() -> None:
         from pathlib import Path
         onnx = models.runtimes.onnx.OnnxRuntime(models.export.Graphs(Path("nothing")))
         for name, loss in models.catalogue.catalogue().items():
-            job = models.contract.Job(loss=loss, scores=np.zeros((1, 2)), targets=np.array([[1.0, 0.0]]))
+            params = dict(loss.about.example)
+            job = models.contract.Job(loss=loss, scores=np.zeros((1, 3)), targets=np.array([[1.0, 0.0, 0.0]]), params=params)
             result = onnx.run(job)
             print(name, float(result.loss) > 0, result.grad.shape)
         del sys.modules["torch"]
@@ -237,7 +238,7 @@ def test_all_but_the_pytorch_runtime_does_without_torch() -> None:
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"{name} True (1, 2)" for name in LOSSES]
+    assert done.stdout.splitlines() == [f"{name} True (1, 3)" for name in catalogue()]
 
 
 def test_what_may_only_be_read_is_computed_with_where_it_lies() -> None:

@@ -23,7 +23,7 @@ from service import arrow_messages
 from service.arrow_messages import MOST_FIELDS, MOST_HEADER_BYTES
 from service.codecs.arrow import CODEC, read, write
 from service.errors import MalformedRequest, RequestError, TensorTooLarge
-from tests.service.problems import GOOD, assert_problem
+from tests.service.problems import GOOD, assert_problem, good, weights
 
 TYPE = "application/vnd.apache.arrow.stream"
 MOST = 1000
@@ -617,12 +617,17 @@ def test_a_stream_of_the_older_version_four_is_read() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 def test_the_same_numbers_come_back_as_in_json(loss: str, dtype: type, reduction: str, client: TestClient) -> None:
-    options = {"loss": loss, "reduction": reduction, "grad_output": "2", "class_weight": "[1, 0.5, 2]"}
-    body = stream(batch(options, scores=SCORES.astype(dtype), labels=LABELS, sample_weight=pa.array([1.0, 3.0])))
+    request = good(loss) | weights(loss) | {"reduction": reduction, "grad_output": 2, "dtype": np.dtype(dtype).name}
+    options = {"loss": loss, "reduction": reduction, "grad_output": "2", "params": json.dumps(request["params"])}
+    columns = {"labels": pa.array(request["labels"])} if "labels" in request else {"targets": fixed_list(request["targets"])}
+    if "sample_weight" in request:
+        columns["sample_weight"] = pa.array(request["sample_weight"])
+    if "class_weight" in request:
+        options["class_weight"] = json.dumps(request["class_weight"])
+    body = stream(batch(options, scores=SCORES.astype(dtype), **columns))
     reply = client.post("/grad", content=body, headers={"content-type": TYPE})
     assert (reply.status_code, reply.headers["content-type"]) == (200, TYPE), reply.text
     found = loaded(reply.content)
-    request = {**GOOD, **options, "grad_output": 2, "class_weight": [1, 0.5, 2], "sample_weight": [1, 3], "dtype": np.dtype(dtype).name}
     expected = client.post("/grad", json=request | {"scores": SCORES.astype(dtype).tolist()}).json()
     assert (found["grad"].dtype, found["loss"].dtype) == (dtype, dtype)
     np.testing.assert_array_equal(found["grad"], np.array(expected["grad"], dtype))

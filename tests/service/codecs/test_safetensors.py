@@ -19,7 +19,7 @@ from models.contract import Result
 from models.errors import InvalidJob, JobError
 from service.codecs.safetensors import CODEC, MOST_HEADER_BYTES, read, write
 from service.errors import MalformedRequest, RequestError, TensorTooLarge
-from tests.service.problems import GOOD, assert_problem
+from tests.service.problems import GOOD, assert_problem, good, weights
 
 TYPE = "application/vnd.safetensors"
 MOST = 1000
@@ -237,12 +237,13 @@ def test_a_tensor_of_too_many_numbers_is_refused_by_name() -> None:
 @pytest.mark.parametrize("loss", sorted(catalogue()))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_same_numbers_come_back_as_in_json(loss: str, dtype: type, client: TestClient) -> None:
-    metadata = {"loss": loss, "reduction": "none", "grad_output": "2"}
-    body = safetensors.numpy.save({"scores": SCORES.astype(dtype), **CSR, "class_weight": np.float32([1, 0.5, 2])}, metadata)
+    request = good(loss, "targets") | weights(loss) | {"reduction": "none", "grad_output": 2, "dtype": np.dtype(dtype).name}
+    metadata = {"loss": loss, "reduction": "none", "grad_output": "2", "params": json.dumps(request["params"])}
+    tensors = {name: np.float32(request[name]) for name in ("targets", "class_weight", "sample_weight") if name in request}
+    body = safetensors.numpy.save({"scores": SCORES.astype(dtype), **tensors}, metadata)
     reply = client.post("/grad", content=body, headers={"content-type": TYPE})
     assert (reply.status_code, reply.headers["content-type"]) == (200, TYPE), reply.text
     found = loaded(reply.content)
-    request = {**GOOD, "loss": loss, "reduction": "none", "grad_output": 2, "class_weight": [1, 0.5, 2], "dtype": np.dtype(dtype).name}
     request["scores"] = SCORES.astype(dtype).tolist()
     expected = client.post("/grad", json=request).json()
     assert found["grad"].dtype == dtype

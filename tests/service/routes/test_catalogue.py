@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from models.catalogue import catalogue, find, names
 from models.contract import DTYPES
 from models.export import Graphs, default_folder, spec
-from tests.service.problems import assert_problem
+from tests.service.problems import assert_problem, good
 
 FIELDS = {"name", "aliases", "unit", "targets", "params", "mean_over", "formula", "gradient", "paper", "summary"}
 LOSSES = sorted(catalogue())
@@ -38,10 +38,11 @@ def test_every_loss_is_listed_with_all_that_is_known_of_it(client: TestClient) -
 def test_the_parameters_are_a_schema_whose_defaults_it_admits(name: str, client: TestClient) -> None:
     schema = client.get(f"/losses/{name}").json()["params"]
     jsonschema_rs.meta.validate(schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"})
-    defaults = {each: about["default"] for each, about in schema.get("properties", {}).items()}
+    defaults = {each: about["default"] for each, about in schema.get("properties", {}).items() if "default" in about}
+    defaults |= dict(find(name).about.example)
     assert jsonschema_rs.Draft202012Validator(schema).is_valid(defaults)
     assert not jsonschema_rs.Draft202012Validator(schema).is_valid({"no such parameter": 1})
-    request = {"loss": name, "scores": [[1, 2], [3, 4]], "targets": [[1, 0], [0, 1]]}
+    request = good(name, "targets")
     assert client.post("/grad", json=request | {"params": defaults}).content == client.post("/grad", json=request).content
 
 
@@ -67,9 +68,10 @@ def test_an_odd_name_is_404(name: str, client: TestClient) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_graph_is_the_one_that_export_writes(name: str, client: TestClient) -> None:
     graphs = Graphs(default_folder())
-    for labels in ("dense", "sparse"):
-        expected = graphs.get(spec(find(name), {}, graph="grad", labels=labels))
-        reply = onnx_of(client, name, f"labels={labels}")
+    needed = tuple(find(name).about.example)
+    for labels in ("dense", "sparse") if find(name).about.targets != "scores" else ("dense",):
+        expected = graphs.get(spec(find(name), {}, graph="grad", labels=labels, inputs=needed))
+        reply = onnx_of(client, name, f"labels={labels}&inputs={','.join(needed)}")
         assert (reply.status_code, reply.headers["content-type"]) == (200, "application/onnx")
         assert reply.content == expected
         onnx.checker.check_model(onnx.load_from_string(reply.content), full_check=True)
@@ -113,7 +115,7 @@ def test_a_parameter_may_be_a_number_or_a_word_or_true_or_null(client: TestClien
         ("opset=5", "/opset"),
         ("opset=99", "/opset"),
         ("opset=" + "9" * 5000, "/opset"),
-        ("inputs=x", "/params/inputs"),
+        ("inputs=x", "/inputs"),
         ("gama=2", "did you mean 'gamma'"),
         ("gamma=-1", "/params/gamma"),
         ("gamma=x", "/params/gamma"),

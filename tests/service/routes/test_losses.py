@@ -12,7 +12,7 @@ from models.catalogue import names
 from service.app import create_app
 from service.errors import STATUS
 from service.settings import Settings
-from tests.service.problems import GOOD, assert_problem
+from tests.service.problems import GOOD, assert_problem, good
 
 DOCUMENT = create_app(Settings(_env_file=None), {}).openapi()  # type: ignore[call-arg]
 BODIES = {path: DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"] for path in ("/loss", "/grad")}
@@ -51,7 +51,7 @@ def test_a_gradient_is_what_the_paper_says(client: TestClient) -> None:
 def test_the_loss_alone_is_the_loss_with_its_gradient(client: TestClient) -> None:
     for loss in {each.name for each in names().values()}:
         for reduction in ("none", "sum", "mean"):
-            request = DENSE | {"loss": loss, "reduction": reduction}
+            request = good(loss, "targets") | {"reduction": reduction}
             alone, both = client.post("/loss", json=request).json(), client.post("/grad", json=request).json()
             assert set(alone) == {"loss"}
             assert set(both) == {"loss", "grad"}
@@ -60,17 +60,18 @@ def test_the_loss_alone_is_the_loss_with_its_gradient(client: TestClient) -> Non
 
 @pytest.mark.parametrize("alias", sorted(names()))
 def test_a_loss_answers_to_its_aliases_in_any_case_of_letters(alias: str, client: TestClient) -> None:
-    expected = client.post("/grad", json=DENSE | {"loss": names()[alias].name})
+    request = good(names()[alias].name, "targets")
+    expected = client.post("/grad", json=request)
     assert expected.status_code == 200
     for name in (alias, alias.upper(), alias.lower()):
-        assert client.post("/grad", json=DENSE | {"loss": name}).content == expected.content
+        assert client.post("/grad", json=request | {"loss": name}).content == expected.content
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
 @pytest.mark.parametrize("loss", sorted({each.name for each in names().values()}))
 def test_both_runtimes_give_the_same(loss: str, dtype: str, tolerance: float, client: TestClient) -> None:
-    for labels in ({"labels": GOOD["labels"]}, {"targets": DENSE["targets"]}):
-        request = {"loss": loss, "scores": GOOD["scores"], "dtype": dtype, **labels}
+    for form in ("labels", "targets"):
+        request = good(loss, form) | {"dtype": dtype}
         first, second = (client.post("/grad", json=request | {"runtime": runtime}).json() for runtime in ("pytorch", "onnx"))
         np.testing.assert_allclose(first["loss"], second["loss"], rtol=tolerance)
         np.testing.assert_allclose(first["grad"], second["grad"], rtol=tolerance, atol=tolerance)
@@ -100,7 +101,7 @@ def test_the_document_is_openapi_3_1_and_describes_every_path(client: TestClient
 @pytest.mark.parametrize("loss", sorted({each.name for each in names().values()}))
 def test_the_document_admits_every_kind_of_reply_and_nothing_else(loss: str, reduction: str, client: TestClient) -> None:
     for path in ("/loss", "/grad"):
-        reply = client.post(path, json=DENSE | {"loss": loss, "reduction": reduction}).json()
+        reply = client.post(path, json=good(loss, "targets") | {"reduction": reduction}).json()
         assert valid(reply_schema(path, 200), reply)
         assert not valid(reply_schema(path, 200), {"loss": "1"})
         assert not valid(reply_schema(path, 200), {})

@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.catalogue import catalogue, names
-from tests.service.problems import GOOD, assert_problem
+from tests.service.problems import GOOD, assert_problem, good
 
 SCORES = np.array(GOOD["scores"], np.float32)
 TARGETS = np.float32([[1, 0, 0], [0, 1, 1]])
@@ -65,9 +65,11 @@ def test_every_loss_is_two_models(model: str, client: TestClient) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
 def test_a_model_gives_what_the_loss_gives(model: str, reduction: str, client: TestClient) -> None:
-    found = infer(client, model, REQUEST | {"parameters": {"reduction": reduction, "dtype": "float64"}})
     loss, _, grad = model.partition(".")
-    request = {"loss": loss, "scores": SCORES.tolist(), "targets": TARGETS.tolist(), "reduction": reduction, "dtype": "float64"}
+    request = good(loss, "targets") | {"reduction": reduction, "dtype": "float64"}
+    inputs = [tensor(name, "FP64", np.array(request[name], np.float64)) for name in ("scores", "targets")]
+    own = {name: json.dumps(value) for name, value in request["params"].items()}
+    found = infer(client, model, {"inputs": inputs, "parameters": {"reduction": reduction, "dtype": "float64"} | own})
     expected = client.post(f"/{grad or 'loss'}", json=request).json()
     np.testing.assert_array_equal(found["loss"], np.atleast_1d(expected["loss"]))
     assert ("grad" in found) == bool(grad)
