@@ -47,7 +47,16 @@ def binary_request(job: cases.Job) -> bytes:
     if "mask" in arrays:
         arrays["mask"] = arrays["mask"] != 0
     metadata = {name: value if name in AS_TEXT else json.dumps(value) for name, value in job.items() if is_option(name, value)}
-    return bytes(save(arrays | label_tensors(job, precision), metadata or None))
+    return in_order(save(arrays | label_tensors(job, precision), metadata or None))
+
+
+def in_order(body: bytes) -> bytes:
+    """The same with its metadata in the order of their names: the package writes them in another one each time."""
+    length = int.from_bytes(body[:8], "little")
+    header = json.loads(body[8 : 8 + length])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    return body[:8] + json.dumps(header, separators=(",", ":")).encode().ljust(length) + body[8 + length :]
 
 
 def is_array(name: str, value: Any) -> bool:

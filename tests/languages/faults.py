@@ -5,7 +5,6 @@ files of tests/golden. A connection counts in /stats from its first POST on.
 """
 
 import argparse
-import json
 import signal
 import socket
 import socketserver
@@ -13,7 +12,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.languages import replies
 from tests.languages.messages import Closed, Message, Reply, read_message

@@ -4,6 +4,7 @@ Both forms become one: the job as `cases.json` has it, where `dtype` is the prec
 the scores. Integers may be of any width, and weights of any float, for the service rounds them once to that precision; so does this.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -167,7 +168,7 @@ def rows(values: np.ndarray[Any, Any], offsets: np.ndarray[Any, Any]) -> list[li
     steps = np.diff(offsets.astype(np.int64))
     if offsets.ndim != 1 or values.ndim != 1 or not len(offsets) or offsets[0] != 0 or offsets[-1] != len(values) or (steps < 0).any():
         raise Wrong(f"/label_offsets: found {brief(offsets.tolist())}; expected them to rise from 0 to {len(values)}")
-    return [values[begin:end].tolist() for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [values[begin:end].tolist() for begin, end in itertools.pairwise(offsets)]
 
 
 READERS: dict[str, Callable[[bytes], Job]] = {"json": read_json, "safetensors": read_safetensors}
