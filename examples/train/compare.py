@@ -1,0 +1,180 @@
+"""Train in every language with gradients from a service, and compare the weights with the same training in PyTorch.
+
+`python examples/train/compare.py --url URL` prints a table. The first loss on the first data set is trained in every wire format,
+precision and runtime, every other one once a language. Exit status 1 where weights differ by more than LARGEST or a program fails.
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from examples.train import data, measures, programs, reference
+from examples.train.arff import WANTED, DataError
+from examples.train.data import Data
+from examples.train.programs import NotInstalled, ProgramError, Way
+from examples.train.reference import Recipe, Trained
+
+HERE = Path(__file__).resolve().parent
+LARGEST = {"float64": 1e-10, "float32": 1e-5}  # difference of any weight, and of the loss at the end
+WAYS = [Way(*way) for way in itertools.product(("binary", "json"), LARGEST, ("pytorch", "onnx"))]
+QUICK = [WAYS[0], WAYS[-1]]
+COLUMNS = ("data", "loss", "language", "form", "dtype", "runtime", *measures.MEASURES, "difference", "seconds", "verdict")
+WIDTHS = (10, 23, 12, 8, 9, 9, 10, 10, 8, 12, 9, 0)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and a recipe, the file that the programs read, and what they must come to."""
+
+    data: Data
+    recipe: Recipe
+    file: Path
+    wanted: Trained
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table, and whether it is good (PyTorch's own always is)."""
+
+    cells: dict[str, str]
+    difference: float | None = None
+    skipped: bool = False
+    failed: bool = False
+
+    def texts(self) -> list[str]:
+        return [self.cells.get(name, "") for name in COLUMNS]
+
+
+def tasks(sources: list[str], recipes: list[Recipe], folder: Path) -> Iterator[Task]:
+    """Each data set with each recipe, trained in PyTorch."""
+    for source in sources:
+        loaded = data.load(source)
+        file = folder / loaded.name
+        data.write(loaded.train, file)
+        for recipe in recipes:
+            yield Task(loaded, recipe, file, reference.train(loaded.train.features, loaded.train.targets, recipe))
+
+
+def lines(task: Task, languages: dict[str, Path], ways: list[Way], url: str) -> Iterator[Line]:
+    """PyTorch's line, then each language's."""
+    yield Line({**cells(task, task.wanted), "language": "PyTorch", "dtype": "float64"})
+    for (language, program), way in itertools.product(languages.items(), ways):
+        here = {"data": task.data.name, "loss": task.recipe.loss, "language": language, **asdict(way)}
+        try:
+            trained, requests = programs.train(program, url, task.file, task.recipe, way)
+            yield judged(task, trained, requests, here)
+        except NotInstalled as error:
+            yield Line({**here, "verdict": f"skipped: {error}"}, skipped=True)
+        except ProgramError as error:
+            yield Line({**here, "verdict": f"FAILED: {error}"}, failed=True)
+
+
+def judged(task: Task, trained: Trained, requests: int, here: dict[str, str]) -> Line:
+    """Whether this is what PyTorch came to, within what the precision allows."""
+    weights, batches = len(task.wanted.weights), task.recipe.epochs * -(-len(task.data.train.features) // task.recipe.batch)
+    if (len(trained.weights), requests) != (weights, batches):
+        raise ProgramError(f"{len(trained.weights)} weights from {requests} requests; this training has {weights}, from {batches}")
+    apart = np.append(trained.weights - task.wanted.weights, trained.loss - task.wanted.loss)
+    difference, largest = float(np.abs(apart).max()), LARGEST[here["dtype"]]
+    good = difference <= largest
+    verdict = "ok" if good else f"FAILED: the difference is more than {largest:.0e}"
+    return Line({**cells(task, trained), **here, "difference": f"{difference:.1e}", "verdict": verdict}, difference, failed=not good)
+
+
+def cells(task: Task, trained: Trained) -> dict[str, str]:
+    """The cells that every training fills; the measures are of the test part."""
+    test, loss = task.data.test, task.recipe.loss
+    scores = reference.scores(trained.weights, test.features, task.recipe, len(task.data.classes))
+    measured = {name: f"{value:.4f}" for name, value in measures.measured(loss, scores, test.targets).items()}
+    return {"data": task.data.name, "loss": loss, **measured, "seconds": f"{trained.seconds:.2f}"}
+
+
+def summary(found: list[Line]) -> str:
+    """How many trainings there were, and the largest difference of each precision."""
+    trained = [line for line in found if "form" in line.cells]
+    counts = {"skipped": sum(line.skipped for line in trained), "FAILED": sum(line.failed for line in trained)}
+    text = f"{len(trained)} trainings" + "".join(f", {count} {name}" for name, count in counts.items() if count) + "."
+    for dtype, largest in LARGEST.items():
+        apart = [line.difference for line in trained if line.cells["dtype"] == dtype and line.difference is not None]
+        if apart:
+            text += f" Largest difference with {dtype}: {max(apart):.1e} (allowed: {largest:.0e})."
+    return text
+
+
+def markdown(found: list[Line]) -> str:
+    """The table and its summary."""
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *(line.texts() for line in found)]
+    return "".join(f"| {' | '.join(text.replace('|', '∣') for text in row)} |\n" for row in rows) + f"\n{summary(found)}\n"
+
+
+def shown(texts: list[str]) -> str:
+    """A row for people."""
+    return " ".join(text.ljust(width) for text, width in zip(texts, WIDTHS, strict=True)).rstrip()
+
+
+def check_service(url: str) -> None:
+    """Whether one is ready there, before anything is trained."""
+    try:
+        urllib.request.urlopen(f"{url.rstrip('/')}/health/ready", timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"no service is ready at {url} ({error}); `make serve` starts one, and --url or GRADWIRE_URL names another"
+        ) from None
+
+
+def trainings(options: argparse.Namespace) -> Iterator[Line]:
+    """Everything that the options ask for."""
+    names = options.losses or (["softmax_cross_entropy"] if options.quick else list(reference.LOSSES))
+    recipes = [replace(Recipe(epochs=2) if options.quick else Recipe(), loss=name) for name in names]
+    languages = programs.installed(options.programs, options.language)
+    check_service(options.url)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, task in enumerate(tasks(options.data, recipes, Path(folder))):
+            ways = QUICK if options.quick else WAYS
+            yield from lines(task, languages, ways if number == 0 else ways[:1], options.url)
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("compare.py", description="Train in every language, and compare the weights with PyTorch's.")
+    url = os.environ.get("GRADWIRE_URL", "http://127.0.0.1:8000")
+    parser.add_argument("--url", default=url, help="the service (default: $GRADWIRE_URL, or %(default)s)")
+    parser.add_argument("--data", nargs="+", default=["digits"], metavar="DATA", help=f"`digits` (the default), folders with {WANTED}")
+    parser.add_argument("--language", default="all", metavar="NAMES", help="with commas between them (default: all)")
+    losses = [*reference.LOSSES]
+    parser.add_argument("--losses", nargs="+", choices=losses, metavar="LOSS", help=f"default: all of {', '.join(losses)}")
+    parser.add_argument("--quick", action="store_true", help="2 epochs, two of the ways to talk to the service, softmax_cross_entropy")
+    parser.add_argument("--strict", action="store_true", help="a language that is not installed is a failure")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as Markdown too")
+    parser.add_argument("--programs", type=Path, default=HERE, metavar="FOLDER", help="where <language>/train are (default: beside this)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See above."""
+    options, found = parsed(arguments), []
+    print(shown(list(COLUMNS)))
+    try:
+        for line in trainings(options):
+            print(shown(line.texts()), flush=True)
+            found.append(line)
+        print(f"\n{summary(found)}")
+        if options.out:
+            options.out.write_text(markdown(found))
+    except (DataError, ProgramError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return int(any(line.failed or (options.strict and line.skipped) for line in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
