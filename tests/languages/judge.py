@@ -40,6 +40,8 @@ def differences(body: bytes, form: str, golden: Job) -> str:
             same(found[name], value, expected["dtype"], f"/{name}", name in INTEGERS)
     except Wrong as wrong:
         return str(wrong)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"the body is not of this form: {error!r}"
     return ""
 
 
