@@ -116,7 +116,7 @@ def test_the_golden_reply_is_true(name: str, form: str) -> None:
 
 def loss_of(job: cases.Job) -> str:
     """Its name, where an alias is given too."""
-    name = job.get("loss", "softmax_cross_entropy")
+    name: str = job.get("loss", "softmax_cross_entropy")
     return ALIASES.get(name, name)
 
 

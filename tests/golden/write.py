@@ -94,7 +94,7 @@ def request(name: str, form: str) -> bytes:
 def app(**settings: Any) -> Iterator[TestClient]:
     """The app with both runtimes, warm; its settings are not those of the environment."""
     runtimes: dict[str, Runtime] = {"pytorch": PyTorch(), "onnx": OnnxRuntime(Graphs(default_folder()))}
-    made = create_app(Settings(_env_file=None, **settings), runtimes)
+    made = create_app(Settings(_env_file=None, **settings), runtimes)  # type: ignore[call-arg]
     with TestClient(made, raise_server_exceptions=False) as client:
         wait_until_ready(lambda: client.get("/health/ready").status_code == 200)
         yield client

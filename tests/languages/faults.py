@@ -85,7 +85,7 @@ class Call(NamedTuple):
 
 def send(call: Call, reply: Reply) -> bool:
     """The whole of it; whether the connection is kept."""
-    call.connection.sendall(reply.bytes(call.message))
+    call.connection.sendall(reply.whole(call.message))
     return reply.headers.get("Connection") != "close"
 
 
@@ -121,7 +121,7 @@ def cut(call: Call) -> bool:
 def half(call: Call) -> bytes:
     """The reply without the second half of its body."""
     reply = call.softmax()
-    return reply.bytes(call.message)[: -(len(reply.body) // 2)]
+    return reply.whole(call.message)[: -(len(reply.body) // 2)]
 
 
 def trickles(call: Call) -> bool:

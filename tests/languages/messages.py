@@ -53,11 +53,11 @@ class Reply:
         lines = [f"HTTP/1.1 {self.status} {http.HTTPStatus(self.status).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def bytes(self, message: Message) -> bytes:
+    def whole(self, message: Message) -> bytes:
         """All of it."""
         return self.head(message) + self.body
 
-    def in_chunks(self, message: Message, size: int) -> "bytes":
+    def in_chunks(self, message: Message, size: int) -> bytes:
         """All of it, the body in chunks."""
         chunks = [self.body[begin : begin + size] for begin in range(0, len(self.body), size)]
         framed = b"".join(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n" for chunk in [*chunks, b""])

@@ -28,7 +28,7 @@ SOON_S = 1.0
 def connected(faults: str) -> Iterator[socket.socket]:
     """A raw connection."""
     address = urlsplit(faults)
-    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:  # type: ignore[arg-type]
+    with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
         yield connection
 
 
