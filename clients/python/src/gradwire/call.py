@@ -61,7 +61,7 @@ class Call:
                 return self.once(body)
             except EndedEarly as error:
                 if is_last:
-                    raise Unreachable(self.url, f"the connection ended before a reply came, {self.attempts} times: {error}") from error
+                    raise Unreachable(self.url, f"the connection ended before a reply came (attempts: {self.attempts}): {error}") from error
             except Refused as refusal:
                 wait = refusal.retry_after if refusal.retry_after is not None else FIRST_WAIT_S * 2 ** (self.attempts - 1)
                 if refusal.status not in COME_AGAIN or is_last or wait >= self.left():
@@ -129,7 +129,7 @@ class Call:
                 if count > MOST_BYTES:
                     raise BadReply(f"a reply of more than {MOST_BYTES} bytes", "fewer")
         except urllib3.exceptions.TimeoutError as error:
-            raise self.timed_out(f"the rest of the reply, of which {count} bytes came") from error
+            raise self.timed_out("the rest of the reply") from error
         except (HTTPError, OSError) as error:
             raise BadReply(f"a reply that breaks off after {count} bytes: {said(error)}", f"{announced or 'all'} of them") from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
