@@ -125,6 +125,7 @@ func TestAnHTTPServerThatSpeaksNoHTTP(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		for connection, err := listener.Accept(); err == nil; connection, err = listener.Accept() {
+			_, _ = connection.Read(make([]byte, 1<<16)) // what is closed unread is reset
 			fmt.Fprint(connection, "SSH-2.0-OpenSSH\r\n")
 			connection.Close()
 		}
