@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-EXAMPLE = Path(__file__).parent.parent / "example.py"
+EXAMPLE = Path(__file__).parent.parent / "examples" / "ten_lines.py"
 WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; "
 
 
