@@ -1,6 +1,8 @@
 """Whatever answers, or does not: a typed error that says what was found, in time, and a client that is usable afterwards."""
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -159,3 +161,54 @@ def test_a_hundred_calls_take_one_connection(faults: str, form: Any, stats: Call
             client.grad(**JOB)
     after = stats()
     assert (after["connections"] - before["connections"], after["requests"] - before["requests"]) == (1, 100)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+AS_JSON = OK + b"Content-Type: application/json\r\n\r\n"
+PROBLEM = b"HTTP/1.1 422 No\r\nContent-Type: application/problem+json\r\n\r\n"
+STRANGERS = [
+    (b"SSH-2.0-OpenSSH_9.2\r\n", gradwire.BadReply, "BadStatusLine: SSH-2.0-OpenSSH_9.2; expected HTTP at http://"),
+    (OK + b"Content-Length: 99999999999\r\n\r\n", gradwire.BadReply, "a reply of 99999999999 bytes; expected at most 1073741824"),
+    (OK + b"X: " + b"a" * 70_000 + b"\r\n\r\n", gradwire.BadReply, "LineTooLong"),
+    (OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", gradwire.BadReply, "a reply that breaks off"),
+    (OK + b"Content-Encoding: gzip\r\n\r\n", gradwire.BadReply, "Content-Encoding 'gzip'"),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", gradwire.BadReply, "status 204 (no type); expected gradwire at http://"),
+    (AS_JSON + b'{"loss": 1, "grad": [[NaN]]}', gradwire.BadReply, "the bare token NaN"),
+    (AS_JSON + b'{"loss": true, "grad": [[1]]}', gradwire.BadReply, "no array of numbers"),
+    (PROBLEM + b"[]", gradwire.BadReply, "status 422 with b'[]'"),
+    (PROBLEM + b'{"detail": "no", "errors": [{"pointer": "/a", "detail": "b"}]}', gradwire.Refused, "no\n/a: b"),
+]
+
+
+@pytest.mark.parametrize(("said", "error", "words"), STRANGERS, ids=[words for _, _, words in STRANGERS])
+def test_whatever_a_stranger_says_is_a_typed_error(said: bytes, error: type[gradwire.GradwireError], words: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+
+        def answer() -> None:
+            connection, _ = stranger.accept()
+            with connection:
+                request = b""
+                while not request.endswith(b"}"):
+                    request += connection.recv(1 << 16)
+                connection.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(error) as caught:
+            asked(f"http://127.0.0.1:{stranger.getsockname()[1]}", "json")
+    assert words in str(caught.value)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_an_address_of_ipv6() -> None:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        url = f"http://[::1]:{taken.getsockname()[1]}"
+        taken.close()
+        with pytest.raises(gradwire.Unreachable, match="Connection refused"):
+            asked(url, "binary")
+
+
+@pytest.mark.parametrize("host", ["a..b", "bücher.invalid", "a b", "-"])
+def test_a_host_that_cannot_be_is_unreachable_or_no_client(host: str) -> None:
+    with pytest.raises((gradwire.Unreachable, ValueError)) as caught:
+        asked(f"http://{host}", "binary", timeout_s=5)
+    assert type(caught.value) in (gradwire.Unreachable, ValueError)

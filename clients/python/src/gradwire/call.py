@@ -113,7 +113,7 @@ class Call:
         if isinstance(cause, ENDED):
             return EndedEarly(said(cause))
         if isinstance(cause, http.client.HTTPException):
-            return BadReply(f"{type(cause).__name__}: {said(cause)[:80]}", f"HTTP at {self.url}")
+            return BadReply(f"{type(cause).__name__}: {said(cause).strip()[:80]}", f"HTTP at {self.url}")
         return Unreachable(self.url, said(cause))
 
     def whole(self, response: BaseHTTPResponse) -> bytes:

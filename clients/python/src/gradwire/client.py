@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import ArrayLike
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import LocationValueError
 
 from gradwire import binary, plain_json
 from gradwire.call import Answer, Call
@@ -47,6 +48,10 @@ class Client:
         self._api_key = api_key
         self._host, self._port, self._path = (parts.scheme, parts.hostname), parts.port, parts.path.rstrip("/")
         self._pool: tuple[int, HTTPConnectionPool] | None = None  # and the process that made it
+        try:
+            self._connections()
+        except LocationValueError as error:
+            raise ValueError(f"url: found {url!r}; {error}") from error
 
     def __repr__(self) -> str:
         return f"Client({self.url!r}, timeout_s={self.timeout_s:g}, retries={self.retries}, form={self.form!r})"
