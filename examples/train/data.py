@@ -81,6 +81,8 @@ def label_names(file: Path) -> list[str]:
         raise DataError(f"{file}: {error.strerror}; it names the labels, as in {EXAMPLE}") from None
     except ElementTree.ParseError as error:
         raise DataError(f"{file}:{error.position[0]}: no XML: {error}") from None
+    except (LookupError, ValueError) as error:  # of its encoding
+        raise DataError(f"{file}: no XML that can be read: {error}") from None
     names = [each.get("name", "") for each in root.iter() if each.tag.rpartition("}")[2] == "label"]
     if not names or "" in names or len(set(names)) < len(names):
         raise DataError(f"{file}: it names the labels {names}; wanted is at least one, each with a name of its own, as in {EXAMPLE}")

@@ -3,8 +3,9 @@
 Nothing here is gradwire's: generator, network and shuffling are those of the demo's Python side (../digits.py), which is not either.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +82,20 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch with a single thread: these batches are too small for more, which only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def train(features: Array, targets: Array, recipe: Recipe) -> Trained:
     """features [N, inputs], targets [N, C] of 0 and 1 -> what every language must come to."""
-    torch.set_num_threads(1)  # the batches are too small for more
     x, y, loss_of = torch.tensor(features), torch.tensor(targets), LOSSES[recipe.loss]
     drawn = digits.generator(recipe.seed)
     model = digits.network(drawn, [x.shape[1], recipe.hidden, y.shape[1]])
