@@ -102,3 +102,40 @@ func TestTheServiceIsToldWhatIsLeft(t *testing.T) {
 		t.Errorf("told %v", told)
 	}
 }
+
+func TestTheServiceIsAskedBeforeALargeBodyIsSent(t *testing.T) {
+	var expected []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		expected = append(expected, request.Header.Get("Expect"))
+		w.WriteHeader(413) // the body stays unread
+	}))
+	defer server.Close()
+	client := newClient(t, server.URL)
+	_, small := grad(client)
+	_, large := gradwire.Grad(context.Background(), client, gradwire.Job[float64]{Scores: [][]float64{make([]float64, 1<<22)}})
+	for _, err := range []error{small, large} {
+		if bad := errorAs[*gradwire.BadReply](t, err); bad.Status != 413 {
+			t.Errorf("found %v", bad)
+		}
+	}
+	if len(expected) != 2 || expected[0] != "" || expected[1] != "100-continue" {
+		t.Errorf("found %q", expected)
+	}
+}
+
+func TestAReplyThatIsTooLargeIsNotRead(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		w.Header().Set("Content-Length", "99999999999")
+		w.WriteHeader(200)
+		_, _ = w.Write([]byte("{"))
+		w.(http.Flusher).Flush()
+		<-request.Context().Done()
+	}))
+	defer server.Close()
+	began := time.Now()
+	_, err := grad(newClient(t, server.URL))
+	if bad := errorAs[*gradwire.BadReply](t, err); bad.Status != 200 {
+		t.Errorf("found %v", bad)
+	}
+	took(t, began, time.Second)
+}

@@ -168,7 +168,7 @@ impl<T: Element + fmt::Display> fmt::Display for Value<T> {
         match self {
             Value::Number(number) => fmt::Display::fmt(number, out),
             Value::Vector(values) => write!(out, "{values:?}"),
-            Value::Matrix(rows) => out.debug_list().entries(rows.iter()).finish(),
+            Value::Matrix(rows) => write!(out, "{rows:?}"),
         }
     }
 }

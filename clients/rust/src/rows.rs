@@ -1,12 +1,13 @@
 //! Rows of numbers, one after another in memory.
 
+use std::fmt;
 use std::ops::Index;
 
 /// Rows that are usually alike, such as scores `[N, C]`, and need not be, such as lists of labels.
 ///
 /// Made from arrays or vectors (`Rows::from([[1.0, 2.0], [3.0, 4.0]])`), from an iterator of rows, or from numbers that already lie one row
 /// after another ([`Rows::of_width`]).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Rows<V> {
     values: Vec<V>,
     ends: Vec<usize>, // of each row in the values
@@ -85,6 +86,12 @@ impl<V> Default for Rows<V> {
     }
 }
 
+impl<V: fmt::Debug> fmt::Debug for Rows<V> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.iter()).finish()
+    }
+}
+
 impl<V> Index<usize> for Rows<V> {
     type Output = [V];
 
@@ -124,5 +131,28 @@ impl<V, const N: usize> From<[Vec<V>; N]> for Rows<V> {
 impl<V, const N: usize, const C: usize> From<[[V; C]; N]> for Rows<V> {
     fn from(rows: [[V; C]; N]) -> Rows<V> {
         rows.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_the_same_however_they_are_made() {
+        let rows = Rows::from([[1, 2], [3, 4]]);
+        assert_eq!(rows, Rows::from(vec![vec![1, 2], vec![3, 4]]));
+        assert_eq!(rows, Rows::of_width(2, vec![1, 2, 3, 4]));
+        assert_eq!(rows, (0..2).map(|n| [2 * n + 1, 2 * n + 2]).collect());
+        assert_eq!((rows.shape(), &rows[1], rows.get(2)), (Some([2, 2]), &[3, 4][..], None));
+        assert_eq!(format!("{rows:?}"), "[[1, 2], [3, 4]]");
+    }
+
+    #[test]
+    fn uneven_rows_have_no_shape() {
+        let rows = Rows::of_width(2, vec![1, 2, 3]);
+        assert_eq!((rows.len(), &rows[1], rows.shape()), (2, &[3][..], None));
+        assert_eq!(Rows::<f32>::default().shape(), Some([0, 0]));
+        assert_eq!(Rows::from([Vec::<f32>::new(), vec![]]).shape(), Some([2, 0]));
     }
 }
