@@ -93,7 +93,7 @@ def judged(nets: Networks, loss: str, features: Array) -> Array:
 def best_threshold(truth: Array, values: Array) -> tuple[float, float]:
     """truth, values [N, C] -> the threshold with the best micro-F1, halfway between the values on its two sides, and that micro-F1."""
     order = np.argsort(-values, axis=None)
-    sorted_values = np.append(values.ravel()[order], 0.0)
+    sorted_values = np.append(values.ravel()[order], -1e-9)  # below all of them
     hits, found = truth.ravel()[order].cumsum(), np.arange(1, truth.size + 1)
     score = np.where(sorted_values[:-1] > sorted_values[1:], 2 * hits / (found + truth.sum()), -1.0)  # equal values are not parted
     best = int(score.argmax())
