@@ -222,23 +222,28 @@ def test_threads_keep_a_connection_each_and_no_more(faults: str, stats: Any) -> 
         assert 1 <= stats()["connections"] - before <= 8
 
 
+GOLDEN: dict[str, Any] = {"scores": np.array(SCORES, np.float32), "labels": LABELS, "loss": "softmax_cross_entropy"}
+
+
 def in_child(client: gradwire.Client, results: Any) -> None:
-    results.put(float(client.grad(SCORES, labels=LABELS).loss))
+    results.put(float(client.grad(**GOLDEN).loss))
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_client_is_of_use_in_a_child_process(method: str, live: str) -> None:
-    with gradwire.Client(live) as client:
-        assert client.grad(SCORES, labels=LABELS).loss == LOSS  # a connection is kept, which the child must not use
+def test_a_child_process_has_connections_of_its_own(method: str, faults: str, stats: Any) -> None:
+    with gradwire.Client(f"{faults}/golden/softmax") as client:
+        before = stats()["connections"]
+        client.grad(**GOLDEN)  # on a connection that is kept, and which the child must not use
         context: Any = multiprocessing.get_context(method)
         results = context.Queue()
         child = context.Process(target=in_child, args=(client, results))
         child.start()
-        assert client.grad(SCORES, labels=LABELS).loss == LOSS
         assert results.get(timeout=20) == LOSS
         child.join(10)
         assert child.exitcode == 0
+        client.grad(**GOLDEN)
+        assert stats()["connections"] - before == 2
 
 
 def test_a_client_can_be_copied_and_its_errors_sent_between_processes(live: str) -> None:

@@ -15,6 +15,7 @@ import gradwire
 SCORES = np.array([[2.0, 0.5, -1.0], [0.1, 1.2, 3.0]], np.float32)
 JOB: dict[str, Any] = {"scores": SCORES, "labels": [[0], [1, 2]], "loss": "softmax_cross_entropy"}
 LOSS = pytest.approx(0.67021304)
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def asked(url: str, form: Any, **options: Any) -> gradwire.Reply:
@@ -69,6 +70,21 @@ def test_the_timeout_is_of_the_whole_call(fault: str, faults: str, form: Any) ->
     with pytest.raises(gradwire.TimedOut, match=r"longer than the timeout of 0.7 s: still waited for (a|the rest of the) reply"):
         asked(f"{faults}/{fault}", form, timeout_s=0.7)
     assert 0.6 < time.monotonic() - began < 1.0
+
+
+def test_what_comes_late_does_not_make_the_timeout_longer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as slow, contextlib.ExitStack() as kept:
+
+        def answer() -> None:
+            connection = kept.enter_context(slow.accept()[0])
+            time.sleep(0.4)
+            connection.sendall(OK + b"Content-Length: 100\r\n\r\n1")
+
+        threading.Thread(target=answer, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(gradwire.TimedOut, match="the rest of the reply"):
+            asked(f"http://127.0.0.1:{slow.getsockname()[1]}", "json", timeout_s=0.6)
+        assert 0.5 < time.monotonic() - began < 0.8
 
 
 def test_a_service_that_does_not_even_accept_times_out() -> None:
@@ -163,7 +179,6 @@ def test_a_hundred_calls_take_one_connection(faults: str, form: Any, stats: Call
     assert (after["connections"] - before["connections"], after["requests"] - before["requests"]) == (1, 100)
 
 
-OK = b"HTTP/1.1 200 OK\r\n"
 AS_JSON = OK + b"Content-Type: application/json\r\n\r\n"
 PROBLEM = b"HTTP/1.1 422 No\r\nContent-Type: application/problem+json\r\n\r\n"
 STRANGERS = [
