@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "ten_lines.py"
+README = Path(__file__).parent.parent / "README.md"
 WITHOUT_TORCH = "import runpy, sys; sys.modules['torch'] = None; "
 
 
@@ -41,3 +42,7 @@ def test_remote_loss_says_that_it_needs_torch(live: str) -> None:
 
 def test_importing_the_client_does_not_import_torch(live: str) -> None:
     assert run("-c", "import sys, gradwire; sys.exit('torch' in sys.modules)", url=live).returncode == 0
+
+
+def test_the_readme_shows_the_example() -> None:
+    assert f"```python\n{EXAMPLE.read_text()}```" in README.read_text()

@@ -2,7 +2,9 @@
 
 import copy
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +210,13 @@ def test_it_is_a_module(live: str) -> None:
     assert other.class_weight.dtype == torch.float64
     scores = torch.zeros(1, 2, requires_grad=True)
     assert other(scores, [[0]]) == loss(scores, [[0]])
+
+
+def test_the_program_in_the_readme_makes_a_step(live: str) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (program,) = [text for text in re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL) if "RemoteLoss" in text]
+    model = torch.nn.Linear(4, 3)
+    before = model.weight.detach().clone()
+    names = {"model": model, "rows": torch.randn(2, 4), "targets": [[0], [1, 2]]}
+    exec(program.replace("http://127.0.0.1:8000", live), names | {"optimizer": torch.optim.SGD(model.parameters(), lr=0.1)})
+    assert not torch.equal(model.weight, before)
