@@ -18,11 +18,11 @@ from gradwire.connection import pool_for
 from gradwire.errors import BadReply
 from gradwire.job import Array, Job, Labels, NoTensor
 from gradwire.reply import LossReply, Reply
+from gradwire.version import __version__
 
 Form = Literal["binary", "json"]
 FORMS = {"binary": binary, "json": plain_json}
 MOST_KEPT = 256  # connections, for as many threads
-VERSION = "0.1.0"
 
 
 class Client:
@@ -132,7 +132,7 @@ class Client:
         """A request, and its reply, checked against it."""
         form, body = self._written(job)
         headers = {"Content-Type": form.MEDIA_TYPE, "Accept": form.MEDIA_TYPE, "Accept-Encoding": "identity"}
-        headers["User-Agent"] = f"gradwire-python/{VERSION}"
+        headers["User-Agent"] = f"gradwire-python/{__version__}"
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key}"
         answer = Call(self._connections(), self.url + path, self._path + path, headers, self.timeout_s, self.retries).answer(body)
