@@ -112,7 +112,7 @@ function fromTensors(body: Uint8Array, dtype: Dtype): Map<string, Tensor> {
 /** Copied, so that they are aligned and the reply is let go. */
 function floats(name: string, { dtype, bytes }: Packed, wanted: Dtype): Floats {
   if (dtype !== (wanted === "float64" ? "F64" : "F32")) throw new Error(`'${name}' as ${dtype}`);
-  const { buffer } = Uint8Array.from(bytes);
+  const { buffer } = bytes.slice();
   return wanted === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
 }
 
