@@ -29,12 +29,12 @@ using std::chrono::milliseconds;
 constexpr int TOO_MANY_REQUESTS = 429, SERVICE_UNAVAILABLE = 503;
 constexpr double FIRST_WAIT_S = 0.1;
 
-std::optional<double> number_in(const std::optional<std::string>& text) {
-  double value = 0;
+// Whole seconds, as HTTP has them; none where something else is said.
+std::optional<double> seconds_in(const std::optional<std::string>& text) {
+  unsigned seconds = 0;
   if (!text) return std::nullopt;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  const bool whole = error == std::errc() && end == text->data() + text->size() && std::isfinite(value) && value >= 0;
-  return whole ? std::optional<double>(value) : std::nullopt;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+  return error == std::errc() && end == text->data() + text->size() ? std::optional<double>(seconds) : std::nullopt;
 }
 
 // How many seconds later the same request may be sent again; none where that would be of no use.
@@ -42,7 +42,7 @@ std::optional<double> pause_after(const Answer& answer, int attempt) {
   const bool hung_up = answer.code == CURLE_GOT_NOTHING || answer.code == CURLE_SEND_ERROR || answer.code == CURLE_RECV_ERROR;
   if (hung_up && !answer.began) return 0;
   if (answer.code != CURLE_OK || (answer.status != TOO_MANY_REQUESTS && answer.status != SERVICE_UNAVAILABLE)) return std::nullopt;
-  return number_in(answer.retry_after).value_or(std::ldexp(FIRST_WAIT_S, attempt));
+  return seconds_in(answer.retry_after).value_or(std::ldexp(FIRST_WAIT_S, attempt));
 }
 
 std::string text_member(const nlohmann::json& object, const char* name) {
@@ -75,7 +75,7 @@ Problem problem_of(const Request& request, const Answer& answer) {
   problem.title = text_member(document, "title");
   problem.detail = text_member(document, "detail");
   problem.errors = field_errors(document);
-  problem.retry_after = number_in(answer.retry_after);
+  problem.retry_after = seconds_in(answer.retry_after);
   problem.request_id = answer.request_id;
   return problem;
 }

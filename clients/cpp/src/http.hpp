@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -13,10 +14,11 @@
 
 namespace gradwire {
 
-/// When the timeout of a call passes.
+/// When the timeout of a call passes: in ten days at the latest, so that a timeout may be as long as its type can say.
 class Deadline {
  public:
-  explicit Deadline(std::chrono::milliseconds timeout) : end_(std::chrono::steady_clock::now() + timeout) {}
+  explicit Deadline(std::chrono::milliseconds timeout)
+      : end_(std::chrono::steady_clock::now() + std::clamp<std::chrono::milliseconds>(timeout, std::chrono::milliseconds(0), std::chrono::hours(240))) {}
   std::chrono::milliseconds left() const {
     return std::chrono::ceil<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now());
   }

@@ -98,8 +98,10 @@ static void test_timeouts(Form form) {
 }
 
 static void test_unreachable(Form form) {
+  const int before = stats()["requests"];
   const auto hung_up = caught<Unreachable>("hang-up", [form] { faulty("/hang-up", form).grad(two_rows<float>()); });
   if (hung_up) contains(hung_up->address, "/hang-up/grad", "has the address");
+  equals(stats()["requests"].get<int>() - before, 4, "a connection that ended without a byte is tried three times more");
   for (const char* url : {"http://127.0.0.1:1", "http://no-such-host.invalid", "ftp://127.0.0.1", "not a url", "", "file:///etc/passwd"}) {
     const auto error = caught<Unreachable>(std::string("nothing at '") + url + "'", [&] { Client(url, with_form(form)).grad(two_rows<float>()); });
     check(error && !error->reason.empty(), "has the system's reason");

@@ -83,7 +83,16 @@ static void test_moving() {
   check(first.loss(two_rows<float>()).loss.number() > 0, "and the old one can be one again");
 }
 
+static void test_long_timeouts() {
+  Options options;
+  options.timeout = std::chrono::milliseconds::max();
+  check(Client(environment("GRADWIRE_URL"), options).loss(two_rows<double>()).loss.number() > 0, "the longest timeout there is");
+  options.timeout = std::chrono::milliseconds(0);
+  caught<TimedOut>("no time at all", [&] { Client(environment("GRADWIRE_FAULTS_URL") + "/silent", options).loss(two_rows<double>()); });
+}
+
 void test_live() {
+  test_long_timeouts();
   test_wrong_use(Form::binary);
   test_wrong_use(Form::json);
   test_precision_of_a_reply();

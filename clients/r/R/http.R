@@ -3,16 +3,19 @@
 ONLY_HTTP <- 3L  # CURLPROTO_HTTP | CURLPROTO_HTTPS
 FIRST_WAIT_S <- 0.1
 AGAIN <- c(429, 503)
+LONGEST_S <- 864000  # ten days: a timeout may be Inf
 CLOCK_S <- 0.0005  # half of what the clock can tell apart
 
 # The last answer: with a status, or with the reason why there is none.
 send <- function(client, address, media_type, body) {
-  deadline <- now() + client$timeout
-  for (attempt in 0:client$retries) {
+  deadline <- now() + min(client$timeout, LONGEST_S)
+  attempt <- 0
+  repeat {
     answer <- post(client, address, media_type, body, deadline)
     pause <- pause_after(answer, attempt)
-    if (is.null(pause) || attempt == client$retries || pause >= deadline - now()) return(answer)
+    if (is.null(pause) || attempt >= client$retries || pause >= deadline - now()) return(answer)
     Sys.sleep(pause)
+    attempt <- attempt + 1
   }
 }
 

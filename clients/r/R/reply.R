@@ -26,7 +26,7 @@ check_loss <- function(loss, job) {
   if (!fits) unreadable(paste("a loss", shown(loss)), if (reduced) "one number" else paste("the shape", shown(job$scores), "or its rows"))
 }
 
-shown <- function(value) paste0("[", paste(extent(value), collapse = ", "), "]")
+shown <- function(value) paste0("[", paste(sprintf("%.0f", as.double(extent(value))), collapse = ", "), "]")
 
 # What answered, where it is neither a reply nor a problem of the service.
 described <- function(answer) {

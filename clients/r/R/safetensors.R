@@ -32,7 +32,7 @@ write_safetensors <- function(job) {
 }
 
 tensor_entry <- function(tensor, end) {
-  sprintf("{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}", tensor$dtype, paste(tensor$shape, collapse = ","),
+  sprintf("{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%.0f,%.0f]}", tensor$dtype, paste(sprintf("%.0f", as.double(tensor$shape)), collapse = ","),
           end - length(tensor$bytes), end)
 }
 

@@ -38,3 +38,8 @@ if (.Platform$OS.type == "unix") {
   forked <- parallel::mclapply(1:40, function(i) tryCatch(two_rows(client)$grad, error = conditionMessage), mc.cores = 4)
   for (each in forked) equals(each, expected$grad, "forked processes do not speak over one connection")
 }
+
+many <- gradwire_grad(client, matrix(0, 100000, 2), labels = rep(list(0L), 100000))
+equals(dim(many$grad), c(100000L, 2L), "as many rows as R would write 1e+05")
+equals(gradwire_grad(gradwire_client(URL, form = "json"), matrix(0, 100000, 2), labels = rep(list(0L), 100000))$loss, many$loss, "in JSON too")
+check(is.finite(two_rows(gradwire_client(URL, timeout = Inf, retries = Inf))$loss), "no end of time and retries")
