@@ -22,13 +22,12 @@ from examples.train.arff import WANTED, DataError
 from examples.train.data import Data
 from examples.train.programs import NotInstalled, ProgramError, Way
 from examples.train.reference import Recipe, Trained
+from examples.train.tables import COLUMNS, PYTORCH, Line, cells_of, markdown, shown, summary
 
 HERE = Path(__file__).resolve().parent
 LARGEST = {"float64": 1e-10, "float32": 1e-5}  # difference of any weight, and of the loss at the end
 WAYS = [Way(*way) for way in itertools.product(("binary", "json"), LARGEST, ("pytorch", "onnx"))]
 QUICK = [WAYS[0], WAYS[-1]]
-COLUMNS = ("data", "loss", "language", "form", "dtype", "runtime", *measures.MEASURES, "difference", "seconds", "verdict")
-WIDTHS = (10, 23, 12, 8, 9, 9, 10, 10, 8, 12, 9, 0)
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,6 @@ class Task:
     recipe: Recipe
     file: Path
     wanted: Trained
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the table, and whether it is good (PyTorch's own always is)."""
-
-    cells: dict[str, str]
-    difference: float | None = None
-    skipped: bool = False
-    failed: bool = False
-
-    def texts(self) -> list[str]:
-        return [self.cells.get(name, "") for name in COLUMNS]
 
 
 def tasks(sources: list[str], recipes: list[Recipe], folder: Path) -> Iterator[Task]:
@@ -66,7 +52,7 @@ def tasks(sources: list[str], recipes: list[Recipe], folder: Path) -> Iterator[T
 
 def lines(task: Task, languages: dict[str, Path], ways: list[Way], url: str) -> Iterator[Line]:
     """PyTorch's line, then each language's."""
-    yield Line({**cells(task, task.wanted), "language": "PyTorch", "dtype": "float64"})
+    yield Line({**cells(task, task.wanted), "language": PYTORCH, "dtype": "float64"})
     for (language, program), way in itertools.product(languages.items(), ways):
         here = {"data": task.data.name, "loss": task.recipe.loss, "language": language, **asdict(way)}
         try:
@@ -98,29 +84,6 @@ def cells(task: Task, trained: Trained) -> dict[str, str]:
     scores = reference.scores(trained.weights, test.features, task.recipe, len(task.data.classes))
     measured = {name: f"{value:.4f}" for name, value in measures.measured(loss, scores, test.targets).items()}
     return {"data": task.data.name, "loss": loss, **measured, "seconds": f"{trained.seconds:.2f}"}
-
-
-def summary(found: list[Line]) -> str:
-    """How many trainings there were, and the largest difference of each precision."""
-    trained = [line for line in found if "form" in line.cells]
-    counts = {"skipped": sum(line.skipped for line in trained), "FAILED": sum(line.failed for line in trained)}
-    text = f"{len(trained)} trainings" + "".join(f", {count} {name}" for name, count in counts.items() if count) + "."
-    for dtype, largest in LARGEST.items():
-        apart = [line.difference for line in trained if line.cells["dtype"] == dtype and line.difference is not None]
-        if apart:
-            text += f" Largest difference of a weight with {dtype}: {max(apart):.1e} (allowed: {largest:.0e})."
-    return text
-
-
-def markdown(found: list[Line]) -> str:
-    """The table and its summary."""
-    rows = [COLUMNS, ["---"] * len(COLUMNS), *(line.texts() for line in found)]
-    return "".join(f"| {' | '.join(text.replace('|', '∣') for text in row)} |\n" for row in rows) + f"\n{summary(found)}\n"
-
-
-def shown(texts: list[str]) -> str:
-    """A row for people."""
-    return " ".join(text.ljust(width) for text, width in zip(texts, WIDTHS, strict=True)).rstrip()
 
 
 def check_service(url: str) -> None:
@@ -163,15 +126,18 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     """See above."""
-    options, found = parsed(arguments), []
-    print(shown(list(COLUMNS)))
+    options = parsed(arguments)
+    found: list[Line] = []
     try:
-        for line in trainings(options):
-            print(shown(line.texts()), flush=True)
-            found.append(line)
-        print(f"\n{summary(found)}")
         if options.out:
-            options.out.write_text(markdown(found))
+            options.out.touch()  # rather now than after all the training
+        print(shown(list(COLUMNS)))
+        for line in trainings(options):
+            print(shown(cells_of(line)), flush=True)
+            found.append(line)
+        print(f"\n{summary(found, LARGEST)}")
+        if options.out:
+            options.out.write_text(markdown(found, LARGEST))
     except (DataError, ProgramError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -184,6 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
     options, started = parsed(arguments), time.perf_counter()
     found: list[Finding] = []
     try:
+        if options.out:
+            options.out.touch()  # rather now than after all the training
         client = Client(options.url)
         for loaded in map(data.load, options.data):
             for loss in options.losses:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples.train import compare, data, programs, reference
+from examples.train import compare, data, programs, reference, tables
 from examples.train.programs import ProgramError
 from examples.train.reference import Recipe
 from tests.examples.recorder import recorder
@@ -118,8 +118,15 @@ def test_a_program_that_fails_is_named_with_its_last_line_and_the_others_go_on(
     assert "FAILED: exit status 3: error: a | b" in said
     assert "FAILED: what it wrote is not as README.md says: [Errno 2] No such file" in said
     assert said.count(" ok\n") == 2
-    table = [line for line in (tmp_path / "t.md").read_text().splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in table} == {len(compare.COLUMNS) + 1}  # a bar in a message is no column
+    by_way, by_task, _, trainings = (tmp_path / "t.md").read_text().split("\n\n")
+    assert by_way.splitlines()[2:] == [
+        "| a | FAILED | FAILED |  |",
+        "| b | FAILED | FAILED |  |",
+        "| c | 0.0e+00 | 0.0e+00 | 0.50 to 0.50 |",
+    ]
+    assert by_task.splitlines()[2].endswith("| FAILED | FAILED | 0.0e+00 |")
+    assert {line.count("|") for line in trainings.splitlines()} == {len(tables.COLUMNS) + 1}  # a bar in a message is no column
+    assert len(trainings.splitlines()) == 2 + 1 + 3 * 2
 
 
 @pytest.mark.parametrize(
