@@ -7,6 +7,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -154,7 +155,7 @@ public final class Client {
       String example = "; expected one such as http://127.0.0.1:8000";
       try {
         URI uri = new URI(url);
-        boolean isHttp = uri.getScheme() != null && Set.of("http", "https").contains(uri.getScheme().toLowerCase()) && uri.getHost() != null;
+        boolean isHttp = uri.getScheme() != null && Set.of("http", "https").contains(uri.getScheme().toLowerCase(Locale.ROOT)) && uri.getHost() != null;
         require(isHttp, "'" + url + "' is no address of a service" + example);
         require(uri.getUserInfo() == null && uri.getQuery() == null && uri.getFragment() == null, "the address of a service has no user, query or fragment" + example);
         return url.replaceAll("/+$", "");

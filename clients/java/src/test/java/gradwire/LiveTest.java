@@ -14,10 +14,17 @@ import static gradwire.Environment.faulty;
 import static gradwire.Environment.live;
 
 import gradwire.GradwireException.Refused;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,6 +47,7 @@ final class LiveTest {
     checks.check("a precision that is not the array's own is asked for", LiveTest::otherPrecision);
     checks.check("a path in the address is kept, with or without a slash at its end", () -> that(Client.of(LIVE + "/").loss(SOFTMAX).loss() > 0, "no loss"));
     checks.check("one loss or many", LiveTest::oneLossOrMany);
+    checks.check("the head of a request has what it should, and offers no upgrade", LiveTest::head);
   }
 
   private static void keys() throws Exception {
@@ -140,5 +148,24 @@ final class LiveTest {
     equal(Arrays.toString(many.losses().shape()), "[2]");
     matches(thrown(IllegalStateException.class, many::loss).getMessage(), "2 losses, not one; losses\\(\\) has them");
     equal(live(Form.BINARY).loss(SOFTMAX).losses().length(), 1);
+  }
+
+  private static void head() throws Exception {
+    try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      Client client = Client.builder("http://127.0.0.1:" + server.getLocalPort() + "/some/path/").apiKey("a-key").timeout(Duration.ofSeconds(3)).retries(0).build();
+      Thread calling = new Thread(() -> thrown(GradwireException.class, () -> client.grad(SOFTMAX)));
+      calling.start();
+      try (Socket socket = server.accept()) {
+        BufferedReader reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1));
+        String head = String.join("\n", reader.lines().takeWhile(line -> !line.isEmpty()).toList());
+        matches(head, "^POST /some/path/grad HTTP/1.1\n");
+        matches(head, "(?i)\nContent-Type: application/vnd.safetensors");
+        matches(head, "(?i)\nAccept: application/vnd.safetensors");
+        matches(head, "(?i)\nAuthorization: Bearer a-key");
+        matches(head, "(?i)\nX-Request-Timeout-Ms: (3000|2\\d{3})");
+        that(!head.toLowerCase(Locale.ROOT).contains("upgrade"), head);
+      }
+      calling.join();
+    }
   }
 }
