@@ -27,7 +27,8 @@ def test_each_example_is_run_by_its_check() -> None:
     for file in blocks(TEXT):
         name = file.rpartition("/")[2].partition(".")[0]
         folder = ROOT / "clients" / file.split("/")[1]
-        texts = [each.read_text() for each in (folder / "check", *folder.glob("tests/*"), *folder.glob("CMakeLists.txt")) if each.is_file()]
+        tests = [folder / "check", *(each for pattern in ("tests/**/*", "src/test/**/*") for each in folder.glob(pattern))]
+        texts = [each.read_text() for each in tests if each.is_file() and each.suffix != ".pyc"]
         assert any(name in text or "./example" in text for text in texts), file
 
 
