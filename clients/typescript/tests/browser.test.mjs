@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
@@ -15,23 +16,36 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const PYTHON = process.env.PYTHON ?? `${ROOT}.venv/bin/python`;
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync", "--no-first-run",
+  "--disable-sync", "--disable-breakpad", "--no-first-run",
 ];
 const missing = [CHROMIUM, PYTHON].filter((each) => !existsSync(each)).map((each) => `no browser is tried: there is no ${each}`)[0];
 
-test("in Chromium, from a page of another origin", { skip: missing, timeout: 90_000 }, async (context) => {
+test("in Chromium, from a page of another origin", { skip: missing }, async () => {
+  const ends = []; // what has to be ended, the last first
+  try {
+    judge(await found(ends));
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+});
+
+/** What the page found. */
+async function found(ends) {
   const page = await servePage();
-  context.after(page.close);
+  ends.push(page.close);
   const [port, unused] = [await freePort(), await freePort()];
   const service = `http://127.0.0.1:${port}`;
-  start(context, PYTHON, ["-m", "service"], { GRADWIRE_PORT: String(port), GRADWIRE_GRPC: "false", GRADWIRE_CORS_ORIGINS: page.origin });
+  const settings = { GRADWIRE_PORT: String(port), GRADWIRE_GRPC: "false", GRADWIRE_DRAIN_S: "0", GRADWIRE_CORS_ORIGINS: page.origin };
+  ends.push(start(PYTHON, ["-m", "service"], settings).end);
   await ready(service);
   page.addresses = { service, silent: `${FAULTS}/silent`, closed: `http://127.0.0.1:${unused}` };
   const profile = mkdtempSync(`${tmpdir()}/gradwire-chromium-`);
-  context.after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
-  start(context, CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, page.origin], {});
-  judge(await page.found);
-});
+  ends.push(() => rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }));
+  const browser = start(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, page.origin], { HOME: profile });
+  ends.push(browser.end);
+  const gone = browser.ended.then(() => assert.fail("Chromium ended before the page was done"));
+  return Promise.race([page.found, gone, late("the page is not done after 60 s", 60_000)]);
+}
 
 function judge(found) {
   assert.equal(found.failure, undefined);
@@ -52,15 +66,23 @@ function judge(found) {
   assert.equal(found.givenUp.name, "TimeoutError");
 }
 
-/** A process in a group of its own, which is ended after the test. */
-function start(context, command, args, more) {
+/** A process, and `end`, which ends it: by TERM, or by force if that is not heard. */
+function start(command, args, more) {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("GRADWIRE_"));
-  const child = spawn(command, args, { cwd: ROOT, env: { ...Object.fromEntries(inherited), ...more }, stdio: "ignore", detached: true });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  context.after(async () => {
-    if (child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+  const child = spawn(command, args, { cwd: ROOT, env: { ...Object.fromEntries(inherited), ...more }, stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("close", resolve).once("error", resolve));
+  async function end() {
+    child.kill("SIGTERM");
+    const force = setTimeout(() => child.kill("SIGKILL"), 10_000);
     await ended;
-  });
+    clearTimeout(force);
+  }
+  return { ended, end };
+}
+
+/** Rejects after this time, unless nothing else is left to wait for. */
+function late(what, ms) {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(what)), ms).unref());
 }
 
 async function ready(url) {

@@ -8,9 +8,9 @@ const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript"
 
 /** `origin` of the page, what it `found` (a promise), and `close`. `addresses` may be set until the page is opened. */
 export async function servePage() {
-  const page = { addresses: {}, origin: "", found: undefined, close: () => server.close() };
   let tell;
-  page.found = new Promise((resolve) => (tell = resolve));
+  const found = new Promise((resolve) => (tell = resolve));
+  const page = { addresses: {}, origin: "", found, close: () => (server.close(), server.closeAllConnections()) };
   const server = createServer(async (request, response) => {
     if (request.url === "/addresses") return response.end(JSON.stringify(page.addresses));
     if (request.url === "/found") return tell(JSON.parse(await bodyOf(request))), response.end();
