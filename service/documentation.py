@@ -9,6 +9,7 @@ from service.open_inference_schema import InferReply, InferRequest
 from service.schema import GradReply, GradRequest, LossReply, LossRequest, Problem
 
 TEMPLATE = "#/components/schemas/{model}"
+BINARY = ("application/vnd.safetensors", "application/vnd.apache.arrow.stream")
 
 MULTI_LABEL: dict[str, Any] = {
     "loss": "softmax_cross_entropy",
@@ -83,11 +84,16 @@ def documented(request: type[BaseModel], reply: type[BaseModel], examples: dict[
     }
 
 
-LOSS = documented(LossRequest, LossReply, EXAMPLES)
-GRAD = documented(
-    GradRequest, GradReply, EXAMPLES | {"a gradient from above": MULTI_LABEL | {"reduction": "none", "grad_output": [1.0, -0.5]}}
-)
+def in_binary_too(described: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments, for a route that takes and gives tensors as bytes too."""
+    for content in (described["openapi_extra"]["requestBody"]["content"], described["responses"][200]["content"]):
+        content |= {each: {"schema": {"type": "string", "format": "binary"}} for each in BINARY}
+    return described
 
+
+LOSS = in_binary_too(documented(LossRequest, LossReply, EXAMPLES))
+FROM_ABOVE = {"a gradient from above": MULTI_LABEL | {"reduction": "none", "grad_output": [1.0, -0.5]}}
+GRAD = in_binary_too(documented(GradRequest, GradReply, EXAMPLES | FROM_ABOVE))
 
 INFER = documented(
     InferRequest,
@@ -108,8 +114,11 @@ def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """The OpenAPI document with the models that only the routes above refer to, and without FastAPI's own errors: ours are problems."""
     models: list[type[BaseModel]] = [LossRequest, GradRequest, LossReply, GradReply, InferRequest, InferReply, Problem]
     _, defined = models_json_schema([(each, "validation") for each in models], ref_template=TEMPLATE)
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
     schemas.update(defined["$defs"])
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "Where the service asks for one."}}
+    document["security"] = [{}, {"key": []}]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for operations in document["paths"].values():

@@ -12,7 +12,9 @@ from models.contract import Dtype, MeanOver, Reduction, TargetKind
 
 INT64 = 2**63
 
-Matrix = list[list[float]]
+Number = Annotated[float, Field(json_schema_extra={"format": "double"})]  # or a generated client has half the digits
+Index = Annotated[int, Field(json_schema_extra={"format": "int64"})]
+Matrix = list[list[Number]]
 Flag = Literal[0, 1] | bool
 
 
@@ -23,7 +25,7 @@ class Options(BaseModel):
 
     loss: str = Field("softmax_cross_entropy", description="Name or alias of a loss, from `GET /losses`.")
     params: dict[str, Any] = Field({}, description="The loss's own parameters; an unknown name or a bad value is refused.")
-    ignore_index: Annotated[int, Field(ge=-INT64, lt=INT64)] | None = Field(
+    ignore_index: Annotated[Index, Field(ge=-INT64, lt=INT64)] | None = Field(
         None, description="A row of `labels` holding just this value is left out: loss and gradient 0."
     )
     reduction: Reduction = Field("mean", description="`none` returns the loss in its own unit.")
@@ -37,17 +39,17 @@ class LossRequest(Options):
 
     scores: Matrix = Field(description="`[N, C]` raw scores (logits), N ≥ 1 and C ≥ 1.", min_length=1)
     targets: Matrix | None = Field(None, description="`[N, C]` dense, real-valued labels.")
-    labels: list[list[int]] | list[int] | None = Field(
+    labels: list[list[Index]] | list[Index] | None = Field(
         None, description="Class indices `0..C-1`, a list a row or one int a row; an empty list is a row without positives."
     )
-    label_weights: list[list[float]] | list[float] | None = Field(
+    label_weights: Matrix | list[Number] | None = Field(
         None, description="Real-valued labels for the indices in `labels`, nested alike; default 1."
     )
-    class_weight: list[float] | None = Field(None, description="`[C]`, multiplies each class's term.")
-    pos_weight: list[float] | float | None = Field(
+    class_weight: list[Number] | None = Field(None, description="`[C]`, multiplies each class's term.")
+    pos_weight: list[Number] | Number | None = Field(
         None, description="`[C]` or a number; element losses: multiplies the term of the positives."
     )
-    sample_weight: list[float] | None = Field(None, description="`[N]`, multiplies each row.")
+    sample_weight: list[Number] | None = Field(None, description="`[N]`, multiplies each row.")
     element_weight: Matrix | None = Field(None, description="`[N, C]`; element losses: multiplies each element's loss.")
     mask: list[list[Flag]] | None = Field(None, description="`[N, C]`; 0: this label is unknown, and adds nothing.")
 
@@ -55,7 +57,7 @@ class LossRequest(Options):
 class GradRequest(LossRequest):
     """One batch of `N` rows and `C` classes. Exactly one of `targets` and `labels` is needed."""
 
-    grad_output: float | list[float] | Matrix | None = Field(
+    grad_output: Number | list[Number] | Matrix | None = Field(
         None, description="The gradient that arrives from above: a number, or an array of the unreduced loss with `none`; default 1."
     )
 
@@ -63,7 +65,7 @@ class GradRequest(LossRequest):
 class LossReply(BaseModel):
     """The loss: a number or, unreduced, an array of the loss's own unit."""
 
-    loss: float | list[float] | Matrix
+    loss: Number | list[Number] | Matrix
 
 
 class GradReply(LossReply):

@@ -1,0 +1,3 @@
+module gradwire
+
+go 1.19

@@ -1,0 +1,6 @@
+/** Multi-label losses and their exact gradients, from a gradwire service. */
+module gradwire {
+  requires java.net.http;
+
+  exports gradwire;
+}
