@@ -92,7 +92,7 @@ final class FaultTest {
   private static void timedOut(String path, Form form) {
     long began = System.nanoTime();
     TimedOut error = thrown(TimedOut.class, () -> faulty(path, form).timeout(Duration.ofMillis(300)).build().grad(SOFTMAX));
-    that(secondsSince(began) < 1.5, secondsSince(began) + " s");
+    that(secondsSince(began) < 10, secondsSince(began) + " s");
     equal(error.timeout(), Duration.ofMillis(300));
     equal(error.waitedFor(), path.equals("silent") ? "a reply" : "the rest of the reply");
   }
@@ -112,7 +112,7 @@ final class FaultTest {
   private static void later(Form form) {
     long began = System.nanoTime();
     Refused error = thrown(Refused.class, () -> faulty("later", form).build().grad(SOFTMAX));
-    that(secondsSince(began) < 2, secondsSince(began) + " s");
+    that(secondsSince(began) < 10, secondsSince(began) + " s");
     equal(error.retryAfter(), Optional.of(Duration.ofHours(1)));
   }
 
@@ -135,7 +135,7 @@ final class FaultTest {
   private static void waits() {
     long began = System.nanoTime();
     thrown(Refused.class, () -> faulty("status/503", Form.BINARY).retries(1).build().grad(SOFTMAX));
-    that(secondsSince(began) >= 1 && secondsSince(began) < 2, secondsSince(began) + " s");
+    that(secondsSince(began) >= 1 && secondsSince(began) < 10, secondsSince(began) + " s");
   }
 
   private static void refusedConnection() throws Exception {
