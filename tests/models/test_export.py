@@ -12,8 +12,7 @@ import onnx
 import pytest
 
 from models.catalogue import catalogue, find
-from models.contract import Job, Runtime
-from models.contract import Loss
+from models.contract import Job, Loss, Runtime
 from models.errors import InvalidParameters
 from models.export import Graphs, default_folder, file_name, spec, write
 from models.graph import OPSETS, build
@@ -87,7 +86,7 @@ def possible(loss: Loss, option: str, value: Any) -> bool:
     refused = {
         "labels": loss.about.targets == "scores" and value == "sparse",
         "mean_over": no_rows,
-        "inputs": (no_class_weight and "class_weight" in value) or (no_rows and "sample_weight" in value),
+        "inputs": option == "inputs" and ((no_class_weight and "class_weight" in value) or (no_rows and "sample_weight" in value)),
     }
     return not refused.get(option, False)
 
