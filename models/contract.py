@@ -45,6 +45,8 @@ class About:
     unit: Unit
     targets: TargetKind
     mean_over: MeanOver
+    latex: str  # the formula without the corners
+    use: str  # where it is the one to take
     formula: str
     gradient: str
     paper: str

@@ -74,6 +74,14 @@ def lowered(x: Tensor) -> Tensor:
     return x - top.where(top > -math.inf, 0.0)
 
 
+def difference(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """a − b, and what rounding took from it, exactly (Knuth's two-sum); nothing from an infinite one."""
+    rounded = a - b
+    back = rounded - a
+    lost = (a - (rounded - back)) - (b + back)
+    return rounded, lost.where(rounded.abs() < math.inf, 0.0)
+
+
 def cooled(x: Tensor, temperature: Number) -> Tensor:
     """x / temperature, without a pass over memory for the usual 1."""
     return x if isinstance(temperature, float) and temperature == 1.0 else x / temperature

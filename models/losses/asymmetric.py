@@ -13,6 +13,9 @@ ABOUT = About(
     unit="element",
     targets="real",
     mean_over="elements",
+    latex=r"-w\,y\,(1-\sigma)^{\gamma_+}\log\sigma-(1-y)\,m^{\gamma_-}\log(1-m),\quad m=\max(\sigma-\mathrm{clip},0)",
+    use="Many negatives, most of them easy, some perhaps unlabelled positives: they are focused harder than the positives, "
+    "and dropped where they score low.",
     formula="−pos_weight·y·(1−σ)^γ₊·log σ − (1−y)·m^γ₋·log(1−m), m = max(σ − clip, 0), each log at least log eps",
     gradient="−pos_weight·y·(1−σ)^γ₊·(1−σ − γ₊·σ·log σ) + (1−y)·m^γ₋·(1/(1−m) − γ₋·log(1−m)/m)·σ(1−σ)",
     paper="arXiv:2009.14119",

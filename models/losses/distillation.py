@@ -14,6 +14,8 @@ ABOUT = About(
     unit="row",
     targets="scores",
     mean_over="rows",
+    latex=r"T^2\sum_c q_c\log\frac{q_c}{p_c},\quad q=\operatorname{softmax}(z/T),\;p=\operatorname{softmax}(x/T)",
+    use="A small model that learns from the scores of a larger one; mix it with a loss of the labels.",
     formula="[T²·] Σ q·(log q − log p), q = softmax(z/T) of the teacher's scores, p = softmax(x/T)",
     gradient="[T²·] (p − q)/T",
     paper="arXiv:1503.02531",

@@ -13,6 +13,8 @@ ABOUT = About(
     unit="element",
     targets="unit",
     mean_over="elements",
+    latex=r"\alpha_y\,u^{\gamma}\,\mathrm{BCE},\quad u=y(1-\sigma)+(1-y)\sigma",
+    use="Few positives among very many easy negatives, as in detection.",
     formula="a·u^γ·BCE, u = y(1−σ) + (1−y)σ, a = αy + (1−α)(1−y); geometric: u^γ ← (1−σ)^(γy)·σ^(γ(1−y))",
     gradient="a·[γ·u^(γ−1)·(1−2y)·σ(1−σ)·BCE + u^γ·BCE′]",
     paper="arXiv:1708.02002",

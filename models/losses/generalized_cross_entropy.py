@@ -13,6 +13,8 @@ ABOUT = About(
     unit="row",
     targets="single",
     mean_over="rows",
+    latex=r"w\,\frac{1-p_y^{\,q}}{q}",
+    use="Labels of which some are wrong: between cross-entropy (q → 0) and the mean absolute error (q = 1).",
     formula="w·(1 − p^q)/q at the label; with k, p is at least k",
     gradient="w·p_y^q·(p − y); 0 where p_y ≤ k",
     paper="arXiv:1805.07836",

@@ -10,6 +10,8 @@ ABOUT = About(
     unit="row",
     targets="single",
     mean_over="rows",
+    latex=r"-w\log\operatorname{softmax}(x+\tau\log\pi)_y",
+    use="One label a row, and a test set whose classes are more even than the training set's.",
     formula="−w·log softmax(x + τ·log π) at the label",
     gradient="w·(softmax(x + τ·log π) − t)",
     paper="arXiv:2007.07314; τ = 1 with counts: Ren et al., 2020, arXiv:2007.10740",

@@ -11,6 +11,8 @@ ABOUT = About(
     unit="row",
     targets="binary",
     mean_over="rows",
+    latex=r"-\log\sum_{c\in P}p_c",
+    use="Several candidates of which one is right, and nobody knows which.",
     formula="−log Σ_P p = softplus(log Σ_N e^x − log Σ_P e^x)",
     gradient="p − softmax_P(x) = (1 − Σ_P p)·(softmax_N(x) − softmax_P(x))",
     paper="Jin and Ghahramani, 2002, Learning with Multiple Labels, NIPS",

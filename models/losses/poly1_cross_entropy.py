@@ -13,6 +13,8 @@ ABOUT = About(
     unit="row",
     targets="distribution",
     mean_over="rows",
+    latex=r"\sum_c t_c\,\bigl(-\log p_c+\varepsilon(1-p_c)\bigr)",
+    use="Cross-entropy with one number more to tune: how much the first step away from certainty counts.",
     formula="Σ t·(−log p + ε·(1−p)), t = w·y",
     gradient="p·Σs − s, s = t·(1 + ε·p)",
     paper="arXiv:2204.12511",

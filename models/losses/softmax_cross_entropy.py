@@ -15,6 +15,8 @@ ABOUT = About(
     targets="real",
     mean_over="rows",
     class_weighted_mean=True,
+    latex=r"-\sum_c t_c\log p_c,\quad p=\operatorname{softmax}(x/T)",
+    use="Classes that share one unit of probability: one label a row, or several that count 1/k each (hashtags, tags of pictures).",
     formula="−Σ t·log p, p = softmax(x / temperature), t = w·((1−ε)·y/k + ε/C)",
     gradient="(T·p − t) / temperature, T = Σt",
     paper="arXiv:1805.00932",

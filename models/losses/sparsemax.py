@@ -11,6 +11,8 @@ ABOUT = About(
     unit="row",
     targets="distribution",
     mean_over="rows",
+    latex=r"\tfrac12\lVert t-x\rVert^2-\tfrac12\lVert p-x\rVert^2,\quad p=\operatorname{sparsemax}(x)",
+    use="Distributions over classes most of which are exactly 0.",
     formula="½‖t − x‖² − ½‖p − x‖², p = sparsemax(x), the nearest distribution to x",
     gradient="p − t",
     paper="arXiv:1602.02068",

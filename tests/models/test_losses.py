@@ -112,7 +112,16 @@ def test_a_rows_tails_keep_their_digits_too(name: str, dtype: Dtype, runtime: Ru
     assert_close(gradient(result)[:5, 1], grad[:5, 1], TOLERANCE[dtype], 1e-40)  # the class that nothing pulls at but its own tail
 
 
-SURE = ["zlpr", "poly1_cross_entropy", "generalized_cross_entropy", "symmetric_cross_entropy", "marginal_softmax"]
+SURE = [
+    "zlpr",
+    "poly1_cross_entropy",
+    "generalized_cross_entropy",
+    "symmetric_cross_entropy",
+    "marginal_softmax",
+    "softmax_focal",
+    "asymmetric_softmax",
+    "lsep",
+]
 
 
 @each_dtype
@@ -208,6 +217,29 @@ def test_an_asymmetric_loss_on_a_kink_has_no_gradient(params: Params, target: fl
     assert gradient(result) == 0
 
 
+def test_a_truncated_loss_on_its_kink_has_no_gradient(runtime: Runtime) -> None:
+    batch = Batch(np.array([[0.0, 0.0], [0.0, 1e-9]]), np.array([[0.0, 1.0], [0.0, 1.0]]))
+    result = runtime.run(job("generalized_cross_entropy", batch, params={"k": 0.5, "q": 1.0}, reduction="none"))
+    assert_close(result.loss, np.array([0.5, 0.5]), 1e-8)
+    assert (gradient(result)[0] == 0).all() and (gradient(result)[1] != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "score", "target"),
+    [
+        ("hinge", {}, 1.0, 1.0),
+        ("hinge", {}, -1.0, 0.0),
+        ("quality_focal", {"beta": 1.0}, 0.0, 0.5),  # σ = y
+        ("quality_focal", {"beta": 0.5}, 0.0, 0.5),
+    ],
+)
+def test_an_element_on_its_kink_has_neither_loss_nor_gradient(
+    name: str, params: Params, score: float, target: float, runtime: Runtime
+) -> None:
+    result = runtime.run(job(name, Batch(np.full((1, 1), score), np.full((1, 1), target)), params=params, reduction="none"))
+    assert result.loss == gradient(result) == 0
+
+
 def test_the_margin_of_a_row_of_ties_counts_every_pair(runtime: Runtime) -> None:
     targets = np.array([[1.0, 0, 1, 0, 0], [0, 1, 0, 1, 1]])
     loss, grad = exact("multilabel_margin", np.zeros((2, 5)), targets)
@@ -260,6 +292,62 @@ def test_a_margin_keeps_its_digits_where_x_minus_1_would_round(scores: list[floa
     np.testing.assert_allclose(result.loss, loss, rtol=1e-6, atol=1e-16)
     assert result.grad is not None
     np.testing.assert_array_equal(result.grad, grad)
+
+
+@each_dtype
+def test_a_margin_of_one_label_keeps_its_kink_where_its_difference_would_round(dtype: Dtype, runtime: Runtime) -> None:
+    near = {"float32": 1e-9, "float64": 1e-17}[dtype]
+    scores = np.array([[near, -1.0], [-near, -1.0], [1.0, near], [1.0, -near], [1.0, 0.0], [1e4, 9999.0], [3e38, -3e38]], dtype)
+    targets = np.tile([[1.0, 0.0]], (len(scores), 1))
+    for power in (1, 2):
+        loss, grad = exact("multi_margin", scores, targets, p=power)
+        result = runtime.run(job("multi_margin", Batch(scores, targets), params={"p": power}, reduction="none", dtype=dtype))
+        np.testing.assert_allclose(result.loss, loss, rtol=1e-5)
+        np.testing.assert_allclose(gradient(result), grad, rtol=1e-5)
+
+
+@each_dtype
+def test_scaled_margins_of_one_label_keep_the_digits_of_a_small_loss(dtype: Dtype, runtime: Runtime) -> None:
+    scores = np.array([[1e4 + far, 1e4, 1e4 - 0.5] for far in (0.5, 1.0, 2.0, 4.0)])
+    batch, params = Batch(scores, np.tile([[1.0, 0.0, 0.0]], (4, 1))), {"class_counts": [16.0, 1.0, 81.0]}
+    loss, grad = exact("ldam", batch.scores, batch.targets, **params)
+    result = runtime.run(job("ldam", batch, params=params, reduction="none", dtype=dtype))
+    assert_close(result.loss, loss, TOLERANCE[dtype], 1e-37)
+    assert_close(gradient(result), grad, TOLERANCE[dtype], 1e-37)
+
+
+@each_dtype
+def test_pairs_of_grades_far_apart_are_all_there(dtype: Dtype, runtime: Runtime) -> None:
+    scores = np.array([[1e4, 9999.5, 0.5, 0.0, -8000.25, -8000.0], [5.0, 4.5, -300.0, -301.0, 9e3, -9e3]])
+    targets = np.array([[3.0, 4.0, -1.0, 2.0, -1.5, -1.75], [1.0, 2.0, 0.0, 0.5, 3.0, -0.25]])
+    loss, grad = exact("lsep", scores, targets)
+    result = runtime.run(job("lsep", Batch(scores, targets), reduction="none", dtype=dtype))
+    assert_close(result.loss, loss, TOLERANCE[dtype], 1e-37)
+    assert_close(gradient(result), grad, TOLERANCE[dtype], 1e-7)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 64, 65, 1000])
+def test_grades_in_any_number_of_classes_pair_as_they_should(classes: int, runtime: Runtime) -> None:
+    random = np.random.default_rng(classes)
+    batch = Batch(random.normal(0, 40, (3, classes)), random.integers(-2, 3, (3, classes)).astype(np.float64))
+    batch.targets[1] = random.permutation(classes)
+    loss, grad = by_autograd("lsep", batch, {})
+    result = runtime.run(job("lsep", batch, reduction="none"))
+    assert_close(result.loss, loss, 1e-12)
+    assert_close(gradient(result), grad, 1e-10)
+
+
+def test_two_grades_of_many_classes_form_no_pairs(runtime: Runtime) -> None:
+    random = np.random.default_rng(0)
+    classes = 20_000  # 10^8 pairs a row, if they were formed
+    scores, targets = random.normal(0, 3, (2, classes)), (random.random((2, classes)) < 0.5).astype(np.float64)
+    result = runtime.run(Job(loss=find("lsep"), scores=scores, targets=targets, reduction="none", dtype="float64"))
+    for row in range(2):
+        positive = targets[row] == 1
+        up, down = np.exp(scores[row]) * ~positive, np.exp(-scores[row]) * positive
+        assert_close(result.loss[row], np.log1p(up.sum() * down.sum()), 1e-12)
+        share = up.sum() * down.sum() / (1 + up.sum() * down.sum())
+        assert_close(gradient(result)[row], share * (up / up.sum() - down / down.sum()), 1e-12)
 
 
 def test_a_row_without_labels_weighs_the_same_under_class_weights_of_one(runtime: Runtime) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mpmath import exp, log, mp, mpf  # type: ignore[import-untyped]
 
-from models.stable import is_zero, log_of, log_softmax, logistic, others, softmax, softplus, times
+from models.stable import difference, is_zero, log_of, log_softmax, logistic, others, softmax, softplus, times
 from tests.models.cases import VALUES, assert_close
 
 X = torch.tensor(VALUES)
@@ -71,3 +71,20 @@ def test_the_logarithm_of_a_parameter(value: float, expected: float) -> None:
 
 def test_only_the_plain_number_zero_is_zero() -> None:
     assert is_zero(0.0) and is_zero(-0.0) and not is_zero(1e-300) and not is_zero(torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_difference_and_what_it_lost_are_the_whole_difference(dtype: torch.dtype) -> None:
+    x = torch.tensor([*VALUES, 1e-30, 0.1, 745.0007, -9999.999, 3e7], dtype=dtype)
+    a, b = x.unsqueeze(0) + x.unsqueeze(1) * 0, x.unsqueeze(1) + x.unsqueeze(0) * 0
+    rounded, lost = difference(a, b)
+    assert (rounded == a - b).all() and (lost != 0).any()
+    with mp.workdps(400):
+        for terms in zip(a.flatten().tolist(), b.flatten().tolist(), rounded.flatten().tolist(), lost.flatten().tolist(), strict=True):
+            minuend, subtrahend, *parts = map(mpf, terms)
+            assert minuend - subtrahend == sum(parts)
+
+
+def test_an_infinite_difference_lost_nothing() -> None:
+    rounded, lost = difference(torch.tensor([3e38, -3e38]), torch.tensor([-3e38, 3e38]))
+    assert rounded.tolist() == [math.inf, -math.inf] and lost.tolist() == [0, 0]
