@@ -86,7 +86,7 @@ def test_the_tables_have_mean_and_deviation_and_who_wins_in_how_many_seeds() -> 
         finding(study.BINARY, 0.4, "LRAP"),
     ]
     lines = study.report(both).splitlines()
-    assert "| 0.01 | 20     | 0.500 ± 0.141 | 0.600 ± 0.141 |" in lines[2]
+    assert "| 0.01 | 20     | 0.500 ± 0.141 | 0.600 ± 0.141 |" in lines[4]
     assert sum(line.startswith("| songs | softmax_cross_entropy |") for line in lines) == 1
     assert "| songs | mAP       | -0.100 ± 0.000 (0 of 2) |" in lines[-2]
     assert "| songs | LRAP      | +0.100 ± 0.000 (2 of 2) |" in lines[-1]
@@ -103,3 +103,12 @@ def test_the_command_prints_the_tables_and_without_a_service_says_so(live_servic
     failed = subprocess.run([*command, "--url", "http://127.0.0.1:1"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr.startswith("error: ")
+
+
+def test_what_is_judged_by_p_and_what_by_score_differ_for_a_softmax_alone() -> None:
+    random = np.random.default_rng(1)
+    scores, truth = random.normal(size=(30, 4)), (random.random((30, 4)) < 0.5).astype(float)
+    for loss in reference.LOSSES:
+        found = study.measured(loss, truth, scores, 0.3)
+        assert found.keys() == set(study.COLUMNS)
+        assert (found["mAP"] == found["mAP by score"]) == (loss != study.SOFTMAX)
