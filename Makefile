@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # For the small CPU build of torch, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels.
 
-.PHONY: serve test lint demo clean
+.PHONY: serve test lint demo parity clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.service
@@ -20,6 +20,10 @@ lint: $(VENV)/.dev
 
 demo: $(VENV)/.dev
 	$(BIN)/python examples/demo.py
+
+# OPTIONS="--data digits DIR" trains on a data set in Mulan's form too.
+parity: $(VENV)/.dev
+	$(BIN)/python examples/train/parity.py $(OPTIONS)
 
 clean:
 	rm -rf $(VENV) build

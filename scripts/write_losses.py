@@ -1,4 +1,7 @@
-"""`python scripts/write_losses.py` writes docs/losses.md and the plots in docs/losses/ from the catalogue; `--check` says what differs."""
+"""`python scripts/write_losses.py` writes docs/losses.md, the plots in docs/losses/ and the README's table from the catalogue.
+
+`--check` says what differs.
+"""
 
 import argparse
 import json
@@ -38,6 +41,7 @@ In the plots one score moves from −6 to 6. An element loss is shown for a posi
 one class of three moves beside two at 0, and its row has the label there (blue) or at the second class (orange). The lines are the loss,
 the dashes its derivative.
 """
+TABLE = re.compile(r"\| name \| unit \| labels \|[^\n]*(?:\n\|[^\n]*)*")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
@@ -140,6 +144,21 @@ def ranges(about: dict[str, Any]) -> Iterable[str]:
             yield " ".join(["a number", *(f"{sign} {each[word]:g}" for word, sign in signs.items() if word in each)])
 
 
+def with_table(readme: str) -> str:
+    """The README with its table of losses anew."""
+    rows = []
+    for each in catalogue().values():
+        properties = each.params.model_json_schema().get("properties", {})
+        own = ", ".join(
+            f"`{name}`" + (f" {json.dumps(about['default'])}" if "default" in about else "") for name, about in properties.items()
+        )
+        about = each.about
+        labels = about.targets if about.targets in ("real", "scores") else LABELS[about.targets]
+        rows.append(f"| `{each.name}` | {about.unit} | {labels} | {own} | {', '.join(f'`{alias}`' for alias in about.aliases)} |")
+    table = "\n".join(["| name | unit | labels | parameters | aliases |", "|---|---|---|---|---|", *rows])
+    return TABLE.sub(lambda _: table, readme, count=1)
+
+
 def written() -> dict[Path, str]:
     """Every file and its text."""
     runtime = PyTorch()
@@ -147,7 +166,10 @@ def written() -> dict[Path, str]:
     table = ["| loss | unit | labels | use |", "|---|---|---|---|"]
     table += [f"| [{each.name}](#{each.name}) | {each.about.unit} | {LABELS[each.about.targets]} | {each.about.use} |" for each in losses]
     page = "\n".join([HEAD, *table, "", *(section(each) for each in losses)])
-    return {ROOT / "docs" / "losses.md": page} | {ROOT / "docs" / "losses" / f"{each.name}.svg": svg(each, runtime) for each in losses}
+    readme = ROOT / "README.md"
+    return {readme: with_table(readme.read_text()), ROOT / "docs" / "losses.md": page} | {
+        ROOT / "docs" / "losses" / f"{each.name}.svg": svg(each, runtime) for each in losses
+    }
 
 
 def same(old: str, new: str) -> bool:
