@@ -70,7 +70,7 @@ def checked(loss: Loss, params: Mapping[str, Any], free: AbstractSet[str], dtype
     stand_ins = {name: value for name, value in loss.about.example.items() if name in free}
     found = loss.parameters(stand_ins | dict(params), dtype)
     for name in free:
-        if not isinstance(found[name], float | list):
+        if "float" not in str(loss.params.model_fields[name].annotation):
             raise InvalidParameters(Problem("/inputs", f"{name} is a choice and not a number: it can only be a constant"))
     return tuple(sorted((name, tuple(each) if isinstance(each, list) else each) for name, each in found.items() if name not in free))
 
