@@ -240,6 +240,15 @@ def test_an_element_on_its_kink_has_neither_loss_nor_gradient(
     assert result.loss == gradient(result) == 0
 
 
+def test_a_poly1_focal_loss_keeps_its_digits_where_its_series_begins(runtime: Runtime) -> None:
+    scores = np.linspace(-3.0, -1.5, 31)[:, None]
+    params = {"epsilon": -1.0, "alpha": None, "gamma": 0.0}
+    loss, grad = exact("poly1_focal", scores, np.zeros((31, 1)), **params)
+    result = runtime.run(job("poly1_focal", Batch(scores, np.zeros((31, 1))), params=params, reduction="none"))
+    assert_close(result.loss, loss, 2e-14, 1e-9)
+    assert_close(gradient(result), grad, 2e-14, 1e-9)
+
+
 def test_the_margin_of_a_row_of_ties_counts_every_pair(runtime: Runtime) -> None:
     targets = np.array([[1.0, 0, 1, 0, 0], [0, 1, 0, 1, 1]])
     loss, grad = exact("multilabel_margin", np.zeros((2, 5)), targets)
