@@ -17,12 +17,16 @@ WRITTEN_AT = "127.0.0.1:8000"
 
 
 def python(client: str) -> Path:
-    """The interpreter of a client's environment, made once for its requirements."""
-    folder, wanted = BUILT / client, HERE / client / "requirements.txt"
+    """The interpreter of a client's environment."""
+    return environment(BUILT / client, HERE / client / "requirements.txt")
+
+
+def environment(folder: Path, wanted: Path, *options: str) -> Path:
+    """The interpreter of an environment, made once for its requirements, with these options of pip."""
     stamp, made = folder / "made-of", hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
     if not stamp.is_file() or stamp.read_text() != made:
         run([sys.executable, "-m", "venv", "--clear", folder])
-        run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted])
+        run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options, "-r", wanted])
         stamp.write_text(made)
     return folder / "bin" / "python"
 
