@@ -1,4 +1,4 @@
-"""Generalized cross-entropy (Zhang and Sabuncu, 2018, arXiv:1805.07836, sec. 3.2, its L_q; with `k` the truncated one): between cross-entropy and 1 − p."""
+"""Generalized cross-entropy (Zhang and Sabuncu, 2018, arXiv:1805.07836, sec. 3.2; `k` truncates it): between cross-entropy and 1 − p."""
 
 from typing import Annotated
 
