@@ -40,7 +40,7 @@ def find(name: str) -> Loss:
     known = names()
     lowered = {each.lower(): each for each in known}
     if name.lower() not in lowered:
-        raise UnknownLoss(name, known)
+        raise UnknownLoss(name, known, catalogue())
     return known[lowered[name.lower()]]
 
 

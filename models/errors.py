@@ -30,8 +30,8 @@ class JobError(Exception):
 class UnknownLoss(JobError):
     """No loss has this name."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no loss named {shortened(name)}{did_you_mean(name, known)}")
+    def __init__(self, name: str, known: Iterable[str], listed: Iterable[str] | None = None) -> None:
+        super().__init__(f"no loss named {shortened(name)}{did_you_mean(name, known, listed)}")
 
 
 class InvalidJob(JobError):
@@ -77,12 +77,12 @@ class DeviceFault(Exception):
     """A device has failed in a way that only a new process mends; not a matter of any job."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """'; did you mean "focal"?' for the nearest of the known names, and the whole list where none is near."""
+def did_you_mean(name: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
+    """'; did you mean "focal"?' for the nearest of the known names, and the whole list (or what is to be listed) where none is near."""
     names = sorted(known)
     lowered = {each.lower(): each for each in names}
     near = difflib.get_close_matches(name[:100].lower(), lowered, n=1)
-    return f"; did you mean {lowered[near[0]]!r}?" if near else f"; known: {', '.join(names)}"
+    return f"; did you mean {lowered[near[0]]!r}?" if near else f"; known: {', '.join(sorted(listed) if listed else names)}"
 
 
 def shortened(value: object, limit: int = 80) -> str:

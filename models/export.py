@@ -1,4 +1,7 @@
-"""`python -m models.export --out DIR` writes losses and their gradients as ONNX graphs; `Graphs` gives each of them, built once."""
+"""`python -m models.export --out DIR` writes losses and their gradients as ONNX graphs; `Graphs` gives each of them, built once.
+
+`--layout triton` writes a Triton model repository.
+"""
 
 import argparse
 import functools
@@ -16,6 +19,7 @@ from typing import Any, Literal, get_args
 import cachetools
 import onnx
 
+from models import triton
 from models.catalogue import catalogue, find
 from models.contract import Dtype, Loss, MeanOver, Reduction
 from models.errors import InvalidParameters, JobError, Problem, did_you_mean
@@ -72,7 +76,7 @@ def checked(loss: Loss, params: Mapping[str, Any], free: AbstractSet[str], dtype
     stand_ins = {name: value for name, value in loss.about.example.items() if name in free}
     found = loss.parameters(stand_ins | dict(params), dtype)
     for name in free:
-        if not isinstance(found[name], float | list):
+        if "float" not in str(loss.params.model_fields[name].annotation):
             raise InvalidParameters(Problem("/inputs", f"{name} is a choice and not a number: it can only be a constant"))
     return tuple(sorted((name, tuple(each) if isinstance(each, list) else each) for name, each in found.items() if name not in free))
 
@@ -132,7 +136,8 @@ def write(specs: Iterable[GraphSpec], folder: Path) -> int:
 def chosen(options: argparse.Namespace) -> Iterator[GraphSpec]:
     """Every combination of what the options leave open."""
     losses = [find(options.loss)] if options.loss else list(catalogue().values())
-    kinds = itertools.product(losses, options.graph, options.labels, options.reduction, options.dtype)
+    open_axes = [getattr(options, axis) or usual for axis, usual in USUAL[options.layout].items()]
+    kinds = itertools.product(losses, options.graph, *open_axes)
     for loss, graph, labels, reduction, dtype in kinds:
         if labels == "sparse" and loss.about.targets == "scores":
             continue
@@ -141,16 +146,26 @@ def chosen(options: argparse.Namespace) -> Iterator[GraphSpec]:
         yield spec(loss, options.params, mean_over=options.mean_over, opset=options.opset, inputs=(*options.inputs, *needed), **about)
 
 
+USUAL: dict[str, dict[str, list[str]]] = {  # what is written where the command line does not say
+    "files": {"labels": ["dense", "sparse"], "reduction": list(get_args(Reduction)), "dtype": ["float32", "float64"]},
+    "triton": {"labels": ["dense"], "reduction": ["mean"], "dtype": ["float32"]},
+}
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser("python -m models.export", description="Write losses and their gradients as ONNX graphs.")
     choice = functools.partial(parser.add_argument, nargs="+")
-    parser.add_argument("--out", type=Path, default=default_folder(), metavar="DIR", help="where to (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to (default: {default_folder()})")
+    layout = (
+        "one file each, or a Triton model repository of the models <loss> and <loss>.grad (dense, mean, float32 if nothing else is said)"
+    )
+    parser.add_argument("--layout", choices=list(USUAL), default="files", help=layout)
     parser.add_argument("--loss", metavar="NAME", help="a name or alias (default: all)")
     choice("--graph", choices=["loss", "grad"], default=["loss", "grad"])
-    choice("--labels", choices=["dense", "sparse"], default=["dense", "sparse"])
-    choice("--reduction", choices=get_args(Reduction), default=list(get_args(Reduction)))
-    choice("--dtype", choices=list(WIRE), default=["float32", "float64"])
+    choice("--labels", choices=["dense", "sparse"])
+    choice("--reduction", choices=get_args(Reduction))
+    choice("--dtype", choices=list(WIRE), help="default: float32 float64")
     choice(
         "--inputs",
         default=[],
@@ -171,15 +186,28 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
+def place_for(options: argparse.Namespace) -> Path:
+    """Where the graphs go; a model repository has one graph of each name, and a place of its own."""
+    if options.layout == "files":
+        return options.out or default_folder()
+    for axis in USUAL["triton"]:
+        if len(getattr(options, axis) or [axis]) > 1:
+            raise InvalidParameters(Problem(f"/{axis}", "a Triton model has one; make a repository for each"))
+    if options.out is None:
+        raise InvalidParameters(Problem("/out", "a Triton model repository needs a folder: --out DIR"))
+    return Path(options.out)
+
+
 def main() -> int:
     """Write what the command line asks for; a mistake in it is one line on stderr."""
     options = arguments().parse_args()
     try:
-        count = write(chosen(options), options.out)
+        folder = place_for(options)
+        count = (write if options.layout == "files" else triton.write)(chosen(options), folder)
     except (JobError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{count} graphs in {options.out}")
+    print(f"{count} graphs in {folder}")
     return 0
 
 

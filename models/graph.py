@@ -18,7 +18,7 @@ from models.trace import Graph, Kind, Traced, traced_input, wire_output
 
 FloatType = Literal["float32", "float64", "float16"]
 WIRE = {"float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-OPSETS = range(17, 25)
+OPSETS = range(17, min(28, onnx.defs.onnx_opset_version()) + 1)  # those that docs/onnx.md has measured, as far as onnx knows them
 DEFAULT_OPSET = 20
 SHAPES: dict[str, tuple[str, ...]] = {
     "scores": ("N", "C"),

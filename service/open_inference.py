@@ -60,7 +60,7 @@ def find_model(name: str, version: str = "") -> Model:
     try:
         model = models()[find(name[: -len(GRAD)] if wants_grad else name).name + GRAD * wants_grad]
     except UnknownLoss:
-        raise UnknownModel(f"no model named {shortened(name)}{did_you_mean(name, [*models(), *names()])}") from None
+        raise UnknownModel(f"no model named {shortened(name)}{did_you_mean(name, [*models(), *names()], catalogue())}") from None
     if version not in ("", VERSION):
         raise UnknownModel(f"{model.name} has no version {shortened(version)}; the only one is {VERSION!r}")
     return model

@@ -1,4 +1,4 @@
-"""Generalized cross-entropy (Zhang and Sabuncu, 2018, arXiv:1805.07836, eq. 6; with `k` eq. 10): between cross-entropy and 1 − p."""
+"""Generalized cross-entropy (Zhang and Sabuncu, 2018, arXiv:1805.07836, sec. 3.2; `k` truncates it): between cross-entropy and 1 − p."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Marginal softmax: the likelihood that the class is one of several candidates (Jin and Ghahramani, 2002, NIPS 15, sec. 3)."""
+"""Marginal softmax: the likelihood that the class is one of several candidates (Jin and Ghahramani, 2002, NIPS 15)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Poly-1 cross-entropy (Leng et al., 2022, arXiv:2204.12511, eq. 5): the first term of cross-entropy's power series weighs 1 + ε."""
+"""Poly-1 cross-entropy (Leng et al., 2022, arXiv:2204.12511, its Poly-1): the first term of cross-entropy's power series weighs 1 + ε."""
 
 from typing import Annotated
 

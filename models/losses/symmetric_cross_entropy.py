@@ -1,4 +1,4 @@
-"""Symmetric cross-entropy (Wang et al., 2019, arXiv:1908.06112, eq. 7 and 8): with the reverse one, where the logarithm of 0 is A."""
+"""Symmetric cross-entropy (Wang et al., 2019, arXiv:1908.06112, its SL): with the reverse one, where the logarithm of 0 is A."""
 
 from typing import Annotated
 

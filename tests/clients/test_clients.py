@@ -18,17 +18,17 @@ WRITTEN_AT = "127.0.0.1:8000"
 
 def python(client: str) -> Path:
     """The interpreter of a client's environment."""
-    return environment_of(HERE / client / "requirements.txt", BUILT / client) / "bin" / "python"
+    return environment(BUILT / client, HERE / client / "requirements.txt")
 
 
-def environment_of(wanted: Path, folder: Path) -> Path:
-    """A virtual environment, made once for its requirements."""
+def environment(folder: Path, wanted: Path, *options: str) -> Path:
+    """The interpreter of an environment, made once for its requirements, with these options of pip."""
     stamp, made = folder / "made-of", hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
     if not stamp.is_file() or stamp.read_text() != made:
         run([sys.executable, "-m", "venv", "--clear", folder])
-        run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted])
+        run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options, "-r", wanted])
         stamp.write_text(made)
-    return folder
+    return folder / "bin" / "python"
 
 
 def run(command: list[str | Path]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from models.catalogue import catalogue
-from tests.clients.test_clients import environment_of
+from tests.clients.test_clients import environment
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -48,7 +48,7 @@ def needs(*programs: str) -> None:
 def generated(url: str, generator: str, folder: Path, properties: str) -> None:
     """A client of the document that a service gives."""
     shutil.rmtree(folder, ignore_errors=True)
-    cli = environment_of(HERE / "requirements.txt", BUILT / "generator") / "bin" / "openapi-generator-cli"
+    cli = environment(BUILT / "generator", HERE / "requirements.txt").parent / "openapi-generator-cli"
     run([cli, "generate", "-i", f"{url}/openapi.json", "-g", generator, "-o", folder, "--additional-properties", properties], ROOT)
 
 

@@ -240,6 +240,15 @@ def test_an_element_on_its_kink_has_neither_loss_nor_gradient(
     assert result.loss == gradient(result) == 0
 
 
+def test_a_poly1_focal_loss_keeps_its_digits_where_its_series_begins(runtime: Runtime) -> None:
+    scores = np.linspace(-3.0, -1.5, 31)[:, None]
+    params = {"epsilon": -1.0, "alpha": None, "gamma": 0.0}
+    loss, grad = exact("poly1_focal", scores, np.zeros((31, 1)), **params)
+    result = runtime.run(job("poly1_focal", Batch(scores, np.zeros((31, 1))), params=params, reduction="none"))
+    assert_close(result.loss, loss, 2e-14, 1e-9)
+    assert_close(gradient(result), grad, 2e-14, 1e-9)
+
+
 def test_the_margin_of_a_row_of_ties_counts_every_pair(runtime: Runtime) -> None:
     targets = np.array([[1.0, 0, 1, 0, 0], [0, 1, 0, 1, 1]])
     loss, grad = exact("multilabel_margin", np.zeros((2, 5)), targets)
@@ -297,8 +306,11 @@ def test_a_margin_keeps_its_digits_where_x_minus_1_would_round(scores: list[floa
 @each_dtype
 def test_a_margin_of_one_label_keeps_its_kink_where_its_difference_would_round(dtype: Dtype, runtime: Runtime) -> None:
     near = {"float32": 1e-9, "float64": 1e-17}[dtype]
-    scores = np.array([[near, -1.0], [-near, -1.0], [1.0, near], [1.0, -near], [1.0, 0.0], [1e4, 9999.0], [3e38, -3e38]], dtype)
+    scores = np.array(
+        [[near, -1.0], [-near, -1.0], [1.0, near], [1.0, -near], [1.0, 0.0], [1e4, 9999.0], [3e38, -3e38], [0.0, 1e25]], dtype
+    )
     targets = np.tile([[1.0, 0.0]], (len(scores), 1))
+    targets[-1] = 0  # the square of a score does not matter where there is no label
     for power in (1, 2):
         loss, grad = exact("multi_margin", scores, targets, p=power)
         result = runtime.run(job("multi_margin", Batch(scores, targets), params={"p": power}, reduction="none", dtype=dtype))
@@ -307,19 +319,27 @@ def test_a_margin_of_one_label_keeps_its_kink_where_its_difference_would_round(d
 
 
 @each_dtype
-def test_scaled_margins_of_one_label_keep_the_digits_of_a_small_loss(dtype: Dtype, runtime: Runtime) -> None:
-    scores = np.array([[1e4 + far, 1e4, 1e4 - 0.5] for far in (0.5, 1.0, 2.0, 4.0)])
-    batch, params = Batch(scores, np.tile([[1.0, 0.0, 0.0]], (4, 1))), {"class_counts": [16.0, 1.0, 81.0]}
-    loss, grad = exact("ldam", batch.scores, batch.targets, **params)
-    result = runtime.run(job("ldam", batch, params=params, reduction="none", dtype=dtype))
+@pytest.mark.parametrize(
+    ("name", "params", "scale"), [("ldam", {"class_counts": [16.0, 1.0, 81.0]}, 1.0), ("asymmetric_softmax", {"gamma_neg": 1.0}, 16.0)]
+)
+def test_a_sure_single_label_keeps_the_digits_of_its_small_slope(
+    name: str, params: Params, scale: float, dtype: Dtype, runtime: Runtime
+) -> None:
+    scores = np.array([[1e4 + far * scale, 1e4, 1e4 - 0.5] for far in (0.5, 1.0, 2.0, 4.0)])
+    batch = Batch(scores, np.tile([[1.0, 0.0, 0.0]], (4, 1)))
+    loss, grad = exact(name, batch.scores, batch.targets, **params)
+    result = runtime.run(job(name, batch, params=params, reduction="none", dtype=dtype))
     assert_close(result.loss, loss, TOLERANCE[dtype], 1e-37)
     assert_close(gradient(result), grad, TOLERANCE[dtype], 1e-37)
 
 
 @each_dtype
 def test_pairs_of_grades_far_apart_are_all_there(dtype: Dtype, runtime: Runtime) -> None:
-    scores = np.array([[1e4, 9999.5, 0.5, 0.0, -8000.25, -8000.0], [5.0, 4.5, -300.0, -301.0, 9e3, -9e3]])
-    targets = np.array([[3.0, 4.0, -1.0, 2.0, -1.5, -1.75], [1.0, 2.0, 0.0, 0.5, 3.0, -0.25]])
+    scores = np.array(
+        [[1e4, 9999.5, 0.5, 0.0, -8000.25, -8000.0], [5.0, 4.5, -300.0, -301.0, 9e3, -9e3], [745, 1e-3, -1e-3, 1e4, 1e4, 1e4]]
+    )
+    targets = np.array([[3.0, 4.0, -1.0, 2.0, -1.5, -1.75], [1.0, 2.0, 0.0, 0.5, 3.0, -0.25], [0.0, 1.0, 1.0, 2.0, 2.0, 2.0]])
+    scores, targets = np.concatenate([scores, -scores]).astype(dtype), np.concatenate([targets, -targets])
     loss, grad = exact("lsep", scores, targets)
     result = runtime.run(job("lsep", Batch(scores, targets), reduction="none", dtype=dtype))
     assert_close(result.loss, loss, TOLERANCE[dtype], 1e-37)
