@@ -40,6 +40,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one and logs it")
+    unix_socket: Path | None = Field(None, description="path of a Unix socket to listen on too, for callers on this machine")
     grpc: bool = Field(True, description="whether to serve the Open Inference Protocol over gRPC too")
     grpc_port: int | None = Field(
         None, ge=0, le=65535, description="its port; 0 takes a free one and logs it; default: the one after the port above, if it is free"

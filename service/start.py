@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -85,6 +86,31 @@ def bound(host: str, port: int, variable: str) -> socket.socket:
     return listener
 
 
+def listen_unix(path: Path) -> socket.socket:
+    """A Unix socket that listens, in the place of one that nobody listens on any more; raises BadSetting where it cannot be had."""
+    with contextlib.ExitStack() as unless_bound:
+        try:
+            listener = unless_bound.enter_context(socket.socket(socket.AF_UNIX))
+            if path.is_socket() and is_left_behind(path):
+                path.unlink()
+            listener.bind(str(path))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise BadSetting(f"cannot listen on {path}: {error.strerror or error} (GRADWIRE_UNIX_SOCKET)") from None
+        unless_bound.pop_all()
+    return listener
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether nobody listens on a socket that is there."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False
+
+
 def grpc_address(settings: Settings, port: int) -> str | None:
     """Where to serve gRPC, beside HTTP on this port; None: nowhere, for the next port is taken.
 
@@ -124,6 +150,7 @@ class Ports(NamedTuple):
     """Where the service is: sockets that listen, and an address for gRPC, which binds its own."""
 
     http: socket.socket
+    unix: socket.socket | None
     grpc: str | None
     management: socket.socket | None
 
@@ -154,7 +181,7 @@ def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> i
     server = Server(config, Life(app.state.drain, app.state.end, app.state.look), settings.drain_s)
     app.state.on_fault = server.give_up
     with contextlib.suppress(KeyboardInterrupt):
-        server.run([ports.http])
+        server.run([ports.http, *([ports.unix] if ports.unix else [])])
     return server.exit_code
 
 
@@ -174,23 +201,38 @@ def run(settings: Settings) -> int:
     listener = listen(settings)
     host, port = listener.getsockname()[:2]
     management = None if settings.management_port is None else bound(settings.host, settings.management_port, "GRADWIRE_MANAGEMENT_PORT")
-    ports = Ports(listener, grpc_address(settings, port), management)
+    unix = None if settings.unix_socket is None else listen_unix(settings.unix_socket)
+    ports = Ports(listener, unix, grpc_address(settings, port), management)
     Keys(settings.api_keys_file)  # a file that cannot be read ends the start, and not a worker
     flush(telemetry(settings.otlp_endpoint))  # nor does an extra that is missing
     started = start(settings) if settings.workers == 1 else {}
     begin_logging(settings)
     log.info("gradwire on http://%s:%s, process %s, documentation at /docs", host, port, os.getpid())
+    if unix is not None:
+        log.info("the same on the Unix socket %s", settings.unix_socket)
     if management is not None:
         log.info("health and metrics on http://%s:%s", *management.getsockname()[:2])
     if settings.grpc and ports.grpc is None:
         log.warning("gRPC is not served: port %s is taken; GRADWIRE_GRPC_PORT sets another", port + 1)
     for warning in unknown_variables(os.environ):
         log.warning(warning)
-    if settings.workers == 1:
-        return serve(settings, ports, started)
+    with contextlib.ExitStack() as at_the_end:
+        if settings.unix_socket is not None:
+            at_the_end.callback(settings.unix_socket.unlink, missing_ok=True)
+        return serve(settings, ports, started) if settings.workers == 1 else serve_by_workers(settings, ports)
+
+
+def serve_by_workers(settings: Settings, ports: Ports) -> int:
+    """Serve in several processes until stopped; returns the exit code."""
+
+    def close() -> None:
+        ports.http.close()
+        if ports.unix is not None:
+            ports.unix.close()
+
     with tempfile.TemporaryDirectory(prefix="gradwire-metrics-") as folder:
         os.environ[metrics.FOLDER] = folder  # before a worker imports prometheus_client
-        return Workers(settings.workers, work, settings, ports, on_death=metrics.forget, on_stop=listener.close).run()
+        return Workers(settings.workers, work, settings, ports, on_death=metrics.forget, on_stop=close).run()
 
 
 def main() -> int:

@@ -211,3 +211,24 @@ def test_an_idle_stream_and_a_watcher_of_health_do_not_delay_the_end() -> None:
             with pytest.raises(grpc.RpcError, match="about to stop"):
                 next(idle)
             may_end.set()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_unix_socket_serves_the_same_and_goes_with_the_service(workers: str, tmp_path: Path) -> None:
+    path = tmp_path / "gradwire.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))
+    with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_UNIX_SOCKET=str(path), GRADWIRE_WORKERS=workers, GRADWIRE_DRAIN_S="0") as (
+        url,
+        process,
+        log,
+    ):
+        wait_until_ready(lambda: log.read_text().count("onnx is warm") == int(workers))
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(path)), base_url="http://here") as client:
+            assert client.post("/grad", json=GOOD).content == httpx2.post(f"{url}/grad", json=GOOD).content
+        with started(GRADWIRE_RUNTIMES="onnx", GRADWIRE_UNIX_SOCKET=str(path)) as (_, other, reason):
+            assert other.wait(timeout=20) == 2
+            assert "GRADWIRE_UNIX_SOCKET" in reason.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+        assert not path.exists()

@@ -35,6 +35,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "drain_s": ("0.5", 0.5),
     "workers": ("3", 3),
     "management_port": ("9100", 9100),
+    "unix_socket": ("/run/gradwire.sock", Path("/run/gradwire.sock")),
     "api_keys_file": ("/run/keys", Path("/run/keys")),
     "key_rate": ("2.5", 2.5),
     "key_concurrency": ("4", 4),
