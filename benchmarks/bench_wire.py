@@ -1,4 +1,4 @@
-"""What a wire format costs: `python -m benchmarks.bench_wire` reads requests and writes replies in each, in this process, beside its library.
+"""What a wire format costs: `python -m benchmarks.bench_wire` reads requests and writes replies in each, beside its own library.
 
 `read` makes arrays of bytes; `decode` is read, and the job with everything checked that a request can have wrong; `encode` makes the
 pieces of a reply. The floor is the least that the format's own library does: it checks nothing, and knows of no loss.

@@ -1,4 +1,4 @@
-"""What every benchmark prints: the machine, quantiles, a JSON row a measurement, and a table for people (Markdown, so that docs can hold it)."""
+"""What every benchmark prints: the machine, quantiles, a JSON row a measurement, and a table for people, in Markdown."""
 
 import argparse
 import json

@@ -1,0 +1,146 @@
+"""A process that calls a service over plain sockets, so that the client costs next to nothing: one JSON order a line in, one answer a line out.
+
+An order is {"address": ["tcp", port] | ["unix", path] | ["grpc", port], "request": file, "threads", "seconds", "least", "keep": file}; the
+answer has the seconds that each request took, those that all took together, refusals, and the stages that replies tell of in milliseconds.
+With "copy": [from, to] the numbers are first copied from one file into the other, each time: what a caller does whose scores are elsewhere.
+"""
+
+import contextlib
+import json
+import mmap
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+Order = dict[str, Any]
+Ask = Callable[[], tuple[int, bytes, memoryview]]
+LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
+STAGE = re.compile(rb"(decode|wait|run|encode);dur=([0-9.]+)")
+TOO_MANY = 429
+METHOD = "/inference.GRPCInferenceService/ModelInfer"
+MOST_BYTES = 1 << 30
+
+
+class Connection:
+    """One connection, kept; a reply is read into one buffer, which the next reply uses again."""
+
+    def __init__(self, address: list[Any], request: bytes) -> None:
+        self.request, self.buffer = request, bytearray(1 << 17)
+        self.socket = socket.socket(socket.AF_UNIX if address[0] == "unix" else socket.AF_INET)
+        self.socket.settimeout(120)
+        self.socket.connect(address[1] if address[0] == "unix" else ("127.0.0.1", address[1]))
+        if address[0] == "tcp":
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self) -> tuple[int, bytes, memoryview]:
+        """Status, head and body of the reply to the request."""
+        self.socket.sendall(self.request)
+        have, end = 0, -1
+        while end < 0:
+            have += self.receive(have)
+            end = self.buffer.find(b"\r\n\r\n", 0, have)
+        head = bytes(self.buffer[:end])
+        length = LENGTH.search(head)
+        assert length is not None, head
+        total = end + 4 + int(length[1])
+        if total > len(self.buffer):
+            self.buffer.extend(bytes(total - len(self.buffer)))
+        while have < total:
+            have += self.receive(have, total)
+        return int(head[9:12]), head, memoryview(self.buffer)[end + 4 : total]
+
+    def receive(self, have: int, total: int | None = None) -> int:
+        """Some more bytes behind those that are there."""
+        with memoryview(self.buffer) as view:
+            count = self.socket.recv_into(view[have:total])
+        assert count, "the service closed the connection"
+        return count
+
+
+@contextlib.contextmanager
+def asking(address: list[Any], request: bytes) -> Iterator[Ask]:
+    """How to make the request, over one connection."""
+    if address[0] != "grpc":
+        connection = Connection(address, request)
+        try:
+            yield connection.ask
+        finally:
+            connection.socket.close()
+        return
+    import grpc  # takes a while, and few need it
+
+    limits = [("grpc.max_receive_message_length", MOST_BYTES), ("grpc.max_send_message_length", MOST_BYTES)]
+    with grpc.insecure_channel(f"127.0.0.1:{address[1]}", limits) as channel:
+        infer = channel.unary_unary(METHOD)
+        yield lambda: (200, b"", memoryview(infer(request, timeout=120)))
+
+
+@contextlib.contextmanager
+def copying(files: list[str] | None) -> Iterator[Callable[[], None]]:
+    """How to bring the numbers to where the service finds them."""
+    if files is None:
+        yield lambda: None
+        return
+    data = Path(files[0]).read_bytes()
+    with Path(files[1]).open("r+b") as there, mmap.mmap(there.fileno(), 0) as region:
+
+        def copy() -> None:
+            region[: len(data)] = data
+
+        yield copy
+
+
+def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
+    """One client: ask until the time is over."""
+    with copying(order.get("copy")) as copy, asking(order["address"], request) as ask:
+        status, head, body = ask()
+        if order.get("keep"):
+            Path(order["keep"]).write_bytes(b"%d\n" % len(head) + head + body)
+        if order["seconds"] <= 0:
+            answer["status"] = status
+            return
+        first, made = time.perf_counter(), 0
+        end = first + order["seconds"]
+        while time.perf_counter() < end or made < order["least"]:
+            began = time.perf_counter()
+            copy()
+            status, head, body = ask()
+            took = time.perf_counter() - began
+            made += 1
+            if status == TOO_MANY:
+                answer["refused"] += 1
+                time.sleep(order.get("pause", 0.0))
+                continue
+            assert status == 200, (status, bytes(body[:300]))
+            answer["took"].append(took)
+            for stage, ms in STAGE.findall(head):
+                answer["stages"].setdefault(stage.decode(), []).append(float(ms))
+            del body  # the buffer may have to grow
+        answer["elapsed"] = max(answer["elapsed"], time.perf_counter() - first)
+
+
+def carried_out(order: Order) -> dict[str, Any]:
+    """What came of an order."""
+    request = Path(order["request"]).read_bytes()
+    answer: dict[str, Any] = {"took": [], "stages": {}, "refused": 0, "status": 200, "elapsed": 0.0}
+    threads = [threading.Thread(target=call, args=(order, request, answer)) for _ in range(order["threads"])]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    return answer
+
+
+def main() -> None:
+    """Orders until there are no more."""
+    for line in sys.stdin:
+        print(json.dumps(carried_out(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
