@@ -1,4 +1,4 @@
-"""A process that computes the loss and its gradient for itself, as a user without the service does: dense targets, F.cross_entropy, backward.
+"""A process that computes the loss and its gradient for itself, as who has no service: dense targets, F.cross_entropy, backward.
 
 One JSON order a line in, {"scores": file, "targets": file, "shape", "threads", "seconds", "least", "keep": file}; one answer a line out.
 """
@@ -24,7 +24,7 @@ def carried_out(order: dict[str, Any]) -> dict[str, Any]:
     while time.perf_counter() < began_all + order["seconds"] or len(took) < order["least"] + 1:
         scores.grad = None
         began = time.perf_counter()
-        cross_entropy(scores, targets).backward()
+        torch.autograd.backward(cross_entropy(scores, targets))
         took.append(time.perf_counter() - began)
     if order.get("keep") and scores.grad is not None:
         scores.grad.numpy().tofile(order["keep"])

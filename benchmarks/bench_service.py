@@ -1,8 +1,8 @@
 """`/grad` end to end, over every transport and format, beside an echo of the same bytes and autograd in process, all in turn in one run.
 
-`python -m benchmarks.bench_service [--shapes 32x1000,256x1000,1024x17000]`. Clients are processes of their own on plain sockets. The echo is
-uvicorn (uvloop, httptools) with a bare ASGI application; the raw echo is a thread that reads and writes a socket; autograd is
-F.cross_entropy with dense targets, and backward, on one thread as a job of the service computes, or on two. Requests go to 127.0.0.1 only.
+`python -m benchmarks.bench_service [--shapes 32x1000,256x1000,1024x17000]`. Clients are processes of their own on plain sockets. The echo
+is uvicorn (uvloop, httptools) with a bare ASGI application; the raw echo is a thread that reads and writes a socket; autograd is
+F.cross_entropy with dense targets, and backward, on one thread as a job of the service computes, or on two. Requests go to 127.0.0.1.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ CLIENTS = (1, 8)
 ALIGNED = 64
 STAGES = ("decode", "wait", "run", "encode")
 COLUMNS = {
-    "shape": "N×C", "path": "over", "form": "format", "clients": "clients", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "requests_s": "requests/s",
-    "mb_s": "MB/s", "cpu_ms": "CPU ms", "peak_mb": "peak MB", **{f"{stage}_ms": stage for stage in STAGES},
+    "shape": "N×C", "path": "over", "form": "format", "clients": "clients", "p50_ms": "p50 ms", "p99_ms": "p99 ms",
+    "requests_s": "requests/s", "mb_s": "MB/s", "cpu_ms": "CPU ms", "peak_mb": "peak MB", **{f"{stage}_ms": stage for stage in STAGES},
 }  # fmt: skip
 BARS = {"shape": "N×C", "bar": "bar", "found": "found", "wanted": "wanted", "met": "met"}
 
@@ -64,8 +64,8 @@ class Bench:
     def __init__(self, folder: Path, served: Served, echo: tuple[int, int, str], raw: int, rounds: int) -> None:
         self.folder, self.served, self.echo, self.raw, self.rounds = folder, served, echo, raw, rounds
         self.regions: list[Region] = []
-        self.addresses = {"TCP": ["tcp", served.port], "Unix socket": ["unix", served.unix]}
-        self.echoes = {"echo, TCP": ["tcp", echo[1]], "echo, Unix socket": ["unix", echo[2]]}
+        self.addresses: dict[str, list[Any]] = {"TCP": ["tcp", served.port], "Unix socket": ["unix", served.unix]}
+        self.echoes: dict[str, list[Any]] = {"echo, TCP": ["tcp", echo[1]], "echo, Unix socket": ["unix", echo[2]]}
 
     def file(self, name: str, data: bytes | memoryview) -> str:
         """A file for clients to read."""
@@ -87,7 +87,7 @@ class Bench:
         """Tensors over a connection."""
         shape, body = given.scores.shape, form.body(given)
         if form.name == "gRPC":
-            orders = {"TCP": {"address": ["grpc", self.served.grpc], "request": self.file("grpc", body)}}
+            orders: dict[str, dict[str, Any]] = {"TCP": {"address": ["grpc", self.served.grpc], "request": self.file("grpc", body)}}
         else:
             request = self.file("request", http(form.path, headers(form, given), body))
             request = str(Path(request).rename(self.folder / f"{form.name}-{shape}".replace(" ", "-")))
@@ -95,7 +95,7 @@ class Bench:
         for path, order in orders.items():
             head, reply = self.kept(order, clients)
             given.check(form.grad(head, reply))
-            for count in CLIENTS:
+            for count in CLIENTS if form.name == "safetensors" or given.scores.size < LARGE else CLIENTS[:1]:
                 yield Cell((shape[0], shape[1]), path, form.name, count, order, len(body) + len(reply), self.served.pid)
         if form.name in ("JSON", "safetensors"):
             for path, address in self.echoes.items():
@@ -117,7 +117,7 @@ class Bench:
         return {name.lower(): text for name, _, text in lines}, whole[int(length) :]
 
     def in_shared_memory(self, given: Batch, clients: Callers) -> Iterator[Cell]:
-        """Scores that lie in shared memory already, or are copied there; the request, over the Unix socket, says where. A region a client."""
+        """Scores that lie in shared memory, or are copied there; the request, over the Unix socket, says where. A region a client."""
         scores, labels = given.scores, given.padded
         shape = scores.shape[0], scores.shape[1]
         self.regions = there = [Region(f"gradwire-bench-{self.served.pid}-{i}-{shape[0]}", given) for i in range(max(CLIENTS))]
@@ -202,7 +202,9 @@ def measure(cells: Sequence[Cell], clients: Callers, autograd: Callers, rounds: 
             peak_mb(pids, reset=True)
             before, made = cpu_s(pids), len(cell.found.took)
             who, threads = (autograd, cell.order["threads"]) if "threads" in cell.order else (clients, 1)
-            answer = who.ask(cell.order | {"seconds": seconds, "least": 2}, cell.clients, threads)
+            large = cell.shape[0] * cell.shape[1] >= LARGE
+            order = {"seconds": seconds, "least": 2 if cell.clients == 1 else 1, "warm": not large or cell.clients == 1}
+            answer = who.ask(cell.order | order, cell.clients, threads)
             cell.found.merge(answer)
             cell.cpu_s += cpu_s(pids) - before
             cell.asked += len(cell.found.took) - made + cell.clients

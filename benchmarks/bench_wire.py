@@ -125,7 +125,7 @@ def cases(form: str, given: Batch, body: bytes) -> list[Case]:
     assert (order.job.scores == given.scores).all(), form
     assert order.job.labels is not None
     assert (order.job.labels.indices == given.indices).all(), form
-    result = Result(loss=np.array(0.5, np.float32), grad=given.expected().astype(np.float32))
+    result = Result(loss=np.array(0.5, np.float32), grad=given.expected.astype(np.float32))
     reply = b"".join(encode(result))
     said = {LENGTH.lower(): str(len(reply) - given.scores.nbytes - 4)} if form == "V2 binary" else {}
     found = FORMS[form].grad(said, reply).astype(np.float32).reshape(given.scores.shape)

@@ -1,8 +1,9 @@
-"""A process that calls a service over plain sockets, so that the client costs next to nothing: one JSON order a line in, one answer a line out.
+"""A process that calls a service over plain sockets, so that the client costs little: a JSON order a line in, an answer a line out.
 
 An order is {"address": ["tcp", port] | ["unix", path] | ["grpc", port], "request": file, "threads", "seconds", "least", "keep": file}; the
 answer has the seconds that each request took, those that all took together, refusals, and the stages that replies tell of in milliseconds.
-With "copy": [from, to] the numbers are first copied from one file into the other, each time: what a caller does whose scores are elsewhere.
+The first request, which finds a new connection, is not timed unless "warm" is false. With "copy": [from, to] the numbers are first copied
+from one file into the other, each time: what a caller does whose scores are elsewhere.
 """
 
 import contextlib
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 Order = dict[str, Any]
-Ask = Callable[[], tuple[int, bytes, memoryview]]
+Ask = Callable[[bool], tuple[int, bytes, bytes]]
 LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 STAGE = re.compile(rb"(decode|wait|run|encode);dur=([0-9.]+)")
-TOO_MANY = 429
+OK, TOO_MANY = 200, 429
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 MOST_BYTES = 1 << 30
 
@@ -37,8 +38,8 @@ class Connection:
         if address[0] == "tcp":
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def ask(self) -> tuple[int, bytes, memoryview]:
-        """Status, head and body of the reply to the request."""
+    def ask(self, whole: bool = False) -> tuple[int, bytes, bytes]:
+        """Status, head and body of the reply to the request; the body only where it is wanted whole, or of a refusal."""
         self.socket.sendall(self.request)
         have, end = 0, -1
         while end < 0:
@@ -52,7 +53,8 @@ class Connection:
             self.buffer.extend(bytes(total - len(self.buffer)))
         while have < total:
             have += self.receive(have, total)
-        return int(head[9:12]), head, memoryview(self.buffer)[end + 4 : total]
+        status = int(head[9:12])
+        return status, head, bytes(self.buffer[end + 4 : total]) if whole or status != OK else b""
 
     def receive(self, have: int, total: int | None = None) -> int:
         """Some more bytes behind those that are there."""
@@ -76,8 +78,8 @@ def asking(address: list[Any], request: bytes) -> Iterator[Ask]:
 
     limits = [("grpc.max_receive_message_length", MOST_BYTES), ("grpc.max_send_message_length", MOST_BYTES)]
     with grpc.insecure_channel(f"127.0.0.1:{address[1]}", limits) as channel:
-        infer = channel.unary_unary(METHOD)
-        yield lambda: (200, b"", memoryview(infer(request, timeout=120)))
+        infer: Callable[..., bytes] = channel.unary_unary(METHOD)
+        yield lambda _: (OK, b"", infer(request, timeout=120))
 
 
 @contextlib.contextmanager
@@ -98,9 +100,11 @@ def copying(files: list[str] | None) -> Iterator[Callable[[], None]]:
 def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
     """One client: ask until the time is over."""
     with copying(order.get("copy")) as copy, asking(order["address"], request) as ask:
-        status, head, body = ask()
         if order.get("keep"):
+            status, head, body = ask(True)
             Path(order["keep"]).write_bytes(b"%d\n" % len(head) + head + body)
+        elif order["seconds"] <= 0 or order.get("warm", True):
+            status, head, body = ask(False)
         if order["seconds"] <= 0:
             answer["status"] = status
             return
@@ -109,26 +113,32 @@ def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
         while time.perf_counter() < end or made < order["least"]:
             began = time.perf_counter()
             copy()
-            status, head, body = ask()
+            status, head, body = ask(False)
             took = time.perf_counter() - began
             made += 1
             if status == TOO_MANY:
                 answer["refused"] += 1
                 time.sleep(order.get("pause", 0.0))
                 continue
-            assert status == 200, (status, bytes(body[:300]))
+            assert status == OK, (status, body[:300])
             answer["took"].append(took)
             for stage, ms in STAGE.findall(head):
                 answer["stages"].setdefault(stage.decode(), []).append(float(ms))
-            del body  # the buffer may have to grow
         answer["elapsed"] = max(answer["elapsed"], time.perf_counter() - first)
 
 
 def carried_out(order: Order) -> dict[str, Any]:
     """What came of an order."""
     request = Path(order["request"]).read_bytes()
-    answer: dict[str, Any] = {"took": [], "stages": {}, "refused": 0, "status": 200, "elapsed": 0.0}
-    threads = [threading.Thread(target=call, args=(order, request, answer)) for _ in range(order["threads"])]
+    answer: dict[str, Any] = {"took": [], "stages": {}, "refused": 0, "status": OK, "elapsed": 0.0}
+
+    def client() -> None:
+        try:
+            call(order, request, answer)
+        except Exception as error:
+            answer["error"] = repr(error)
+
+    threads = [threading.Thread(target=client) for _ in range(order["threads"])]
     for each in threads:
         each.start()
     for each in threads:

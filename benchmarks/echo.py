@@ -1,4 +1,4 @@
-"""Servers that send a body back as it came: `python -m benchmarks.echo uvicorn PORT PATH`, or `socket PORT`: what no service can be faster than."""
+"""Servers that send a body back as it came, which no service can outdo: `python -m benchmarks.echo uvicorn PORT PATH`, or `socket PORT`."""
 
 import contextlib
 import re

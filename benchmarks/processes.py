@@ -31,8 +31,8 @@ def free_ports(count: int) -> list[int]:
 @contextlib.contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str] | None = None, **how: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process, in a group of its own with what it starts; ended with it."""
-    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT, "start_new_session": True} | how
-    process = subprocess.Popen(command, env=dict(environment or os.environ), **how)
+    given: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT, "start_new_session": True} | how
+    process = subprocess.Popen(command, env=dict(environment or os.environ), **given)
     try:
         yield process
     finally:
@@ -90,10 +90,10 @@ def wait_for(port: int, request: bytes, process: "subprocess.Popen[bytes] | None
 def family(pid: int) -> list[int]:
     """A process and all that it started, and they started."""
     parents: dict[int, list[int]] = {}
-    for each in Path("/proc").iterdir():
-        if each.name.isdigit():
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
             with contextlib.suppress(OSError):
-                parents.setdefault(int((each / "stat").read_text().rpartition(")")[2].split()[1]), []).append(int(each.name))
+                parents.setdefault(int((path / "stat").read_text().rpartition(")")[2].split()[1]), []).append(int(path.name))
     found = [pid]
     for each in found:
         found += parents.get(each, [])
@@ -181,5 +181,7 @@ class Callers:
             assert each.stdout is not None
             line = each.stdout.readline()
             assert line, f"a client failed at {order}"
-            answer.add(json.loads(line))
+            found = json.loads(line)
+            assert "error" not in found, found["error"]
+            answer.add(found)
         return answer
