@@ -2,8 +2,8 @@
 
 Each is installed into a virtual environment of its own, build/peers-<name>; one that cannot be within the time is left out, and why is
 printed. Each gets its best payload besides JSON, one worker, and one thread of torch; all run at once, and are asked in turn. The CPU of a
-request is that of all the processes of a server. The job of the peers is what a user writes first, benchmarks/peers/job.py: dense targets and
-autograd. Requests go to 127.0.0.1 only.
+request is that of all the processes of a server. The job of the peers is what a user writes first, benchmarks/peers/job.py: dense targets,
+F.cross_entropy, autograd. Requests go to 127.0.0.1 only.
 """
 
 import base64
@@ -23,16 +23,29 @@ from typing import Any
 import numpy as np
 import orjson
 
-from benchmarks.batches import FORMS, Array, Batch, batch, grpc_grad, headers, http, tensors, v2_binary_body, v2_binary_grad, v2_binary_head
-from benchmarks.batches import LENGTH, v2_json_body, v2_json_grad
+from benchmarks.batches import (
+    FORMS,
+    LENGTH,
+    Array,
+    Batch,
+    batch,
+    headers,
+    http,
+    tensors,
+    v2_binary_body,
+    v2_binary_head,
+    v2_json_body,
+    v2_json_grad,
+)
 from benchmarks.processes import ROOT, Answer, Callers, cpu_s, family, free_ports, peak_mb, running, service, wait_for
 from benchmarks.report import Row, begin, finish, parser, quantiles, shapes, table
 from service.protos import open_inference_pb2 as pb
 
 HERE = ROOT / "benchmarks" / "peers"
-INSTALLED_WITHIN_S, READY_WITHIN_S = 500, 90
+INSTALLED_WITHIN_S, READY_WITHIN_S = 500, 60
 CLIENTS = (1, 8)
 IDLE_S = 2
+SYSTEM_PYTHON = "/usr/bin/python3"  # PyTriton brings an interpreter that cannot run the standard library of the newest 3.11
 BOUNDARY = "gradwire-bench-boundary"
 MODEL = "/v2/models/loss/infer"
 COLUMNS = {
@@ -61,6 +74,7 @@ class Peer:
     ready: str
     payloads: tuple[Payload, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 def typed(media_type: str) -> Callable[[Batch], Mapping[str, str]]:
@@ -151,7 +165,10 @@ def bentoml(binaries: Path, ports: Sequence[int], folder: Path) -> list[str]:
 
 def mlserver(binaries: Path, ports: Sequence[int], folder: Path) -> list[str]:
     """By its command, with settings in a folder."""
-    model, server = {"name": "loss", "implementation": "mlserver_model.Loss"}, dict(zip(("http_port", "grpc_port", "metrics_port"), ports))
+    model, server = (
+        {"name": "loss", "implementation": "mlserver_model.Loss"},
+        dict(zip(("http_port", "grpc_port", "metrics_port"), ports, strict=True)),
+    )
     (folder / "model-settings.json").write_text(json.dumps(model))
     (folder / "settings.json").write_text(json.dumps(server | {"host": "127.0.0.1", "grpc_max_message_length": 1 << 28}))
     return [str(binaries / "mlserver"), "start", str(folder)]
@@ -175,7 +192,7 @@ PEERS = {
             {"BENTOML_DO_NOT_TRACK": "true"},
         ),
         Peer("mlserver", mlserver, "/v2/health/ready", (GRPC, V2_JSON)),
-        Peer("triton", script("triton_server.py"), "/v2/models/loss/ready", (V2_BINARY, GRPC)),
+        Peer("triton", script("triton_server.py"), "/v2/models/loss/ready", (V2_BINARY, GRPC), python=SYSTEM_PYTHON),
         Peer(
             "ray",
             script("ray_server.py"),
@@ -209,19 +226,21 @@ class Cell:
         return about | {"cpu_ms": 1000 * self.cpu_s / self.asked, "peak_mb": self.peak_mb}
 
 
-def binaries_of(name: str) -> Path:
+def binaries_of(name: str, python: str) -> Path:
     """Install a peer where it is not yet; raises RuntimeError where that cannot be done in time."""
     folder = ROOT / "build" / f"peers-{name}"
     done = folder / "installed"
     if not done.exists():
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--requirement", str(HERE / f"requirements-{name}.txt")]
+        pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"]
         try:
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-            subprocess.run(pip, check=True, timeout=INSTALLED_WITHIN_S, capture_output=True, text=True)
+            subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+            wanted = ["--requirement", str(HERE / f"requirements-{name}.txt")]
+            subprocess.run([*pip, *wanted], check=True, timeout=INSTALLED_WITHIN_S, capture_output=True, text=True)
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"not installed within {INSTALLED_WITHIN_S} s") from None
-        except subprocess.CalledProcessError as error:
-            raise RuntimeError(f"cannot be installed: {(error.stderr or '').strip().splitlines()[-1:]}") from None
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", None) or str(error)
+            raise RuntimeError(f"cannot be installed: {said.strip().splitlines()[-1]}") from None
         done.touch()
     return folder / "bin"
 
@@ -229,11 +248,11 @@ def binaries_of(name: str) -> Path:
 @contextlib.contextmanager
 def started(peer: Peer, folder: Path) -> Iterator[tuple[int, Sequence[int]]]:
     """A peer that is ready: its process, and its ports."""
-    binaries, ports = binaries_of(peer.name), free_ports(3)
+    binaries, ports = binaries_of(peer.name, peer.python), free_ports(3)
     own = folder / peer.name
     own.mkdir()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GRADWIRE_", "PYTHONPATH"))}
-    environment = inherited | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", "PATH": f"{binaries}:{os.environ['PATH']}"} | peer.settings
+    environment = inherited | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1", "PATH": f"{binaries}:{os.environ['PATH']}", **peer.settings}
     with (
         (own / "log").open("wb") as log,
         running(peer.command(binaries, ports, own), environment, stdout=log, stderr=log, cwd=own) as process,
@@ -275,7 +294,6 @@ def of_ours(name: str) -> Payload:
 
 
 OURS = tuple(of_ours(name) for name in ("safetensors", "V2 binary", "gRPC", "JSON"))
-assert grpc_grad is not None and v2_binary_grad is not None
 
 
 def measure(found: Sequence[Cell], clients: Callers, rounds: int, seconds: float) -> None:

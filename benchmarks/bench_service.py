@@ -52,7 +52,9 @@ class Cell:
         """The measurement."""
         about: Row = {"shape": "×".join(map(str, self.shape)), "path": self.path, "form": self.form, "clients": self.clients}
         rate = self.found.rate
-        about |= quantiles(self.found.took) | {"requests_s": rate, "mb_s": mb_s(self.nbytes * rate, 1000.0)}
+        about |= quantiles(self.found.took) | {"requests_s": rate}
+        if self.nbytes:
+            about["mb_s"] = mb_s(self.nbytes * rate, 1000.0)
         if self.pid:
             about |= {"cpu_ms": self.cpu_s * 1000 / self.asked, "peak_mb": self.peak_mb}
         return about | {f"{stage}_ms": float(np.median(ms)) for stage, ms in self.found.stages.items()}

@@ -15,7 +15,7 @@ class Loss:
     def lists(self, scores: np.ndarray, labels: np.ndarray) -> dict:
         """JSON both ways."""
         loss, found = grad(scores, labels)
-        return {"loss": loss, "grad": found}
+        return {"loss": loss, "grad": found.tolist()}
 
     @bentoml.api
     def raw(self, batch: Path, context: bentoml.Context) -> Path:
