@@ -19,7 +19,7 @@ from tests.models.references import fitted
 from tests.onnx.arrays import rounded
 
 Breadth = Literal["few", "matrix", "everything"]
-Mode = Literal["usual", "inputs", "variant"]  # parameters at their defaults; all that can be are inputs, as tensors are; constants away from them
+Mode = Literal["usual", "inputs", "variant"]  # defaults as constants; all that can be as inputs; constants away from the defaults
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ def failures(findings: Iterable[Finding]) -> list[str]:
             what = re.sub(r"[\d.e+-]+", "#", each.why) if each.why else f"{each.loss}: another result"
             groups.setdefault((each.runtime, "loads an opset that it should not" if each.beyond else what), []).append(each)
     worst = [(runtime, max(group, key=lambda each: each.error), len(group)) for (runtime, _), group in groups.items()]
-    return [f"{runtime}: {each.graph} and {count - 1} more: {each.why[:500] or f'error {each.error:.3g}'}" for runtime, each, count in worst]
+    return [
+        f"{runtime}: {each.graph} and {count - 1} more: {each.why[:500] or f'error {each.error:.3g}'}" for runtime, each, count in worst
+    ]
 
 
 def into_docs(name: str, lines: list[str]) -> None:
