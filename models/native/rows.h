@@ -25,14 +25,12 @@ template <class T> struct Real;
 template <> struct Real<float> {
   using Bits = std::uint32_t;
   static constexpr int mantissa = 23, exp_terms = 8, log1p_terms = 8;
-  static constexpr float least = -88.0296919f;                                   // −127·ln 2, where 2^n has just become 0
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;     // the first has 9 bits: n times it is exact
   static constexpr float to_integer = 12582912.0f;                               // 1.5·2^23: adding it rounds to an integer
 };
 template <> struct Real<double> {
   using Bits = std::uint64_t;
   static constexpr int mantissa = 52, exp_terms = 14, log1p_terms = 17;
-  static constexpr double least = -709.08956571282408;
   static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr double to_integer = 6755399441055744.0;
 };
@@ -50,27 +48,31 @@ template <int terms, int k = 0, class T> INLINE T exp_series(T r) {  // |r| ≤ 
   constexpr T c = T(1 / factorial(k));
   if constexpr (k + 1 == terms) return c; else return c + r * exp_series<terms, k + 1>(r);
 }
-template <int terms, int k = 0, class T> INLINE T atanh_series(T z) {  // atanh(s)/s by z = s²
+template <int terms, int k, class T> INLINE T atanh_series(T z) {  // atanh(s)/s by z = s², without its first k terms, divided by z^k
   constexpr T c = T(1.0 / (2 * k + 1));
   if constexpr (k + 1 == terms) return c; else return c + z * atanh_series<terms, k + 1>(z);
 }
 
-// e^x for x ≤ 0, within 2 ulp while it is a normal number; 0 where it is a little below the smallest of them, and beyond.
-template <class T> INLINE T exp_of(T x) {
+// e^x for x ≤ 0, within 1.3 ulp while that is a normal number. A little below the smallest of them it is 0, or with `gradual` as many of its
+// digits as are left: of 1 − σ, which a loss may yet multiply.
+template <bool gradual = false, class T> INLINE T exp_of(T x) {
   using R = Real<T>;
-  const T y = x < R::least ? R::least : x;
+  using Bits = typename R::Bits;
+  constexpr int up = gradual ? 64 : 0, bias = std::numeric_limits<T>::max_exponent - 1 + up;
+  constexpr T least = T(-0.69314718055994531 * bias);  // where the bits of 2^n have just become those of 0
+  const T y = x < least ? least : x;
   const T shifted = y * T(1.4426950408889634074) + R::to_integer;
   const T n = shifted - R::to_integer;
   const T r = (y - n * R::ln2_high) - n * R::ln2_low;
-  using Bits = typename R::Bits;
-  const Bits power = (std::bit_cast<Bits>(shifted) + (Bits(std::numeric_limits<T>::max_exponent) - 1)) << R::mantissa;  // of 2^n
-  return exp_series<R::exp_terms>(r) * std::bit_cast<T>(power);
+  const Bits power = (std::bit_cast<Bits>(shifted) + Bits(bias)) << R::mantissa;
+  const T e = exp_series<R::exp_terms>(r) * std::bit_cast<T>(power);
+  return gradual ? e * T(1 / 18446744073709551616.0) : e;
 }
 
-// log(1 + u) for −½ ≤ u ≤ 1, within 3 ulp of itself, however small.
+// log(1 + u) for −½ ≤ u ≤ 1, within 2 ulp of itself, however small.
 template <class T> INLINE T log1p_of(T u) {
-  const T s = u / (T(2) + u);
-  return T(2) * s * atanh_series<Real<T>::log1p_terms>(s * s);
+  const T s = u / (T(2) + u), z = s * s, twice = T(2) * s;
+  return twice + twice * (z * atanh_series<Real<T>::log1p_terms, 1>(z));
 }
 
 // log(x) of a positive normal double, within 3 ulp.
@@ -80,7 +82,7 @@ INLINE double log_of(double x) {
   const double n = std::bit_cast<double>((bits >> 52) | 0x4330000000000000) - (4503599627370496.0 + 1023);
   const double m = std::bit_cast<double>((bits & 0x000fffffffffffff) + half_root);  // √½ to √2
   const double s = (m - 1) / (m + 1);
-  return n * Real<double>::ln2_high + (2 * s * atanh_series<11>(s * s) + n * Real<double>::ln2_low);
+  return n * Real<double>::ln2_high + (2 * s * atanh_series<11, 0>(s * s) + n * Real<double>::ln2_low);
 }
 
 // Two ways to u^γ, 0 ≤ u ≤ 1: by multiplication for 0, 1 … 7, else by the logarithm in double, for which float has too few digits.
@@ -327,7 +329,7 @@ template <class T> struct Softmax {
 template <class T> struct Logistic {
   T sigma, q, minus_log_sigma, minus_log_q;
   INLINE explicit Logistic(T x) {
-    const T e = exp_of(-std::fabs(x)), larger = T(1) / (T(1) + e), smaller = e * larger, more = log1p_of(e);
+    const T e = exp_of<true>(-std::fabs(x)), larger = T(1) / (T(1) + e), smaller = e * larger, more = log1p_of(e);
     sigma = select(x < 0, smaller, larger);
     q = select(x < 0, larger, smaller);
     minus_log_sigma = select(x < 0, -x, T(0)) + more;
