@@ -151,16 +151,19 @@ template <class T> struct Scratch {
 
 template <class T> constexpr T MASKED = -std::numeric_limits<T>::infinity();
 
-template <class T> INLINE double sum(const T* __restrict x, i64 n) {
+// Σ term(i) for 0 ≤ i < n ≤ BLOCK.
+template <class T, class Term> INLINE double sum_of(i64 n, const Term& term) {
   T lane[LANES] = {};
   i64 i = 0;
   for (; i + LANES <= n; i += LANES)
-    for (i64 k = 0; k < LANES; ++k) lane[k] += x[i + k];
-  for (i64 k = 0; i + k < n; ++k) lane[k] += x[i + k];
+    for (i64 k = 0; k < LANES; ++k) lane[k] += term(i + k);
+  for (i64 k = 0; i + k < n; ++k) lane[k] += term(i + k);
   for (i64 half = LANES / 2; half > 0; half /= 2)
     for (i64 k = 0; k < half; ++k) lane[k] += lane[k + half];
   return double(lane[0]);
 }
+#define TERM [=](i64 i) __attribute__((always_inline))
+template <class T> INLINE double sum(const T* __restrict x, i64 n) { return sum_of<T>(n, TERM { return x[i]; }); }
 
 template <class T> INLINE T largest(const T* __restrict x, i64 n) {
   T lane[LANES];
@@ -219,26 +222,27 @@ template <class T> struct Softmax {
   INLINE void operator()(i64 row, const Scratch<T>& scratch) const {
     const i64 classes = b.classes;
     const T* x = masked_scores(b, row, scratch.x);
-    T block[BLOCK], t[BLOCK];
+    const T* y = b.targets ? b.targets + row * classes : scratch.y;  // zeros
     T* grad = b.grad ? b.grad + row * classes : nullptr;
     const T highest = largest(x, classes), top = highest > MASKED<T> ? highest : T(0);
-    const double share = (1 - smoothing) / divisor(row, x), rest = labelled(row, x) ? smoothing / double(classes) : 0;
-    const bool everywhere = b.targets || rest != 0;
+    const double count = normalize == COUNT || smoothing != 0 ? counted(row, x, y, true) : 0;
+    const double by = normalize == NONE ? 1 : normalize == COUNT ? count : counted(row, x, y, false);
+    const double share = (1 - smoothing) / (by != 0 ? by : 1), rest = count != 0 ? smoothing / double(classes) : 0;
+    const bool everywhere = b.targets || rest != 0, plain = b.targets && rest == 0 && !b.class_weight && !b.mask;
+    const double unit = plain ? share : 1;  // t is unit times what `spread` gives: the targets as they are, where nothing else is asked for
 
+    T block[BLOCK], room[BLOCK];
     double total = 0, mass = 0, loss = 0;  // Σ e^(x − top), Σ t, −Σ t·(x − top)
     for (i64 at = 0; at < classes; at += BLOCK) {
       const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      const T* __restrict xs = x + at;
       if (everywhere) {
-        spread(row, at, n, x + at, T(share), T(rest), t);
-        mass += sum(t, n);
-        for (i64 i = 0; i < n; ++i) {
-          const T shifted = cooled(x[at + i] - top);
-          t[i] = t[i] != 0 ? t[i] * shifted : T(0);
-        }
-        loss -= sum(t, n);
+        const T* t = plain ? y + at : spread(xs, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
+        mass += unit * sum(t, n);
+        loss -= unit * weighed(t, xs, top, n);
       }
       T* __restrict e = grad ? grad + at : block;
-      exponentials(x + at, e, n, top);
+      exponentials(xs, e, n, top);
       total += sum(e, n);
     }
     total = total > 0 ? total : 1;
@@ -254,12 +258,13 @@ template <class T> struct Softmax {
     row_loss(b, row, loss);
     if (!grad) return;
     const double scale = double(b.scale(row)) / double(temperature);
-    const T of_p = T(mass / total * scale), of_t = T(scale);
+    const T of_p = T(mass / total * scale), of_t = T(unit * scale);
     for (i64 at = 0; at < classes; at += BLOCK) {
       const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
       T* __restrict g = grad + at;
       if (everywhere) {
-        spread(row, at, n, x + at, T(share), T(rest), t);
+        const T* __restrict t =
+            plain ? y + at : spread(x + at, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
         for (i64 i = 0; i < n; ++i) g[i] = g[i] * of_p - t[i] * of_t;
       } else {
         for (i64 i = 0; i < n; ++i) g[i] *= of_p;
@@ -279,14 +284,35 @@ template <class T> struct Softmax {
   }
 
   // t of a block's classes, but for sparse labels.
-  INLINE void spread(i64 row, i64 at, i64 n, const T* __restrict x, T share, T rest, T* __restrict t) const {
+  static INLINE const T* spread(const T* __restrict x, const T* __restrict y, const T* __restrict weight, T share, T rest, T* __restrict t,
+                                i64 n) {
+    for (i64 i = 0; i < n; ++i) t[i] = select(x[i] > MASKED<T>, (y[i] * share + rest) * weight[i], T(0));
+    return t;
+  }
+
+  // Σ t·(x − top)/temperature, where 0 times −inf is 0.
+  INLINE double weighed(const T* __restrict t, const T* __restrict x, T top, i64 n) const {
+    if (temperature == T(1)) return sum_of<T>(n, TERM { return select(t[i] != 0, t[i] * (x[i] - top), T(0)); });
+    return sum_of<T>(n, [=, by = temperature](i64 i) __attribute__((always_inline)) { return select(t[i] != 0, t[i] * ((x[i] - top) / by), T(0)); });
+  }
+
+  // How many labels a row has, or their sum; one of weight 0 is none.
+  INLINE double counted(i64 row, const T* __restrict x, const T* __restrict y, bool number) const {
+    double found = 0;
     if (b.targets) {
-      const T* __restrict y = b.targets + row * b.classes + at;
-      for (i64 i = 0; i < n; ++i) t[i] = x[i] > MASKED<T> ? y[i] * share + rest : T(0);
+      for (i64 at = 0; at < b.classes; at += BLOCK) {
+        const i64 n = b.classes - at < BLOCK ? b.classes - at : BLOCK;
+        const T *xs = x + at, *ys = y + at;
+        found += number ? sum_of<T>(n, TERM { return select((xs[i] > MASKED<T>) & (ys[i] != 0), T(1), T(0)); })
+                        : sum_of<T>(n, TERM { return select(xs[i] > MASKED<T>, ys[i], T(0)); });
+      }
     } else {
-      for (i64 i = 0; i < n; ++i) t[i] = x[i] > MASKED<T> ? rest : T(0);
+      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
+        const double label = b.label_weight(row, at);
+        found += !number ? label : label != 0 ? 1 : 0;
+      }
     }
-    if (b.class_weight) times(t, b.class_weight + at, n);
+    return found;
   }
 
   // What one sparse label adds to the t of its class.
@@ -316,11 +342,6 @@ template <class T> struct Softmax {
     }
     return found;
   }
-  INLINE double divisor(i64 row, const T* x) const {
-    const double found = normalize == NONE ? 1 : counted(row, x, normalize == COUNT);
-    return found != 0 ? found : 1;
-  }
-  INLINE bool labelled(i64 row, const T* x) const { return smoothing != 0 && counted(row, x, true) != 0; }
 };
 
 // ---- losses of an element, or of a row of them ------------------------------------------------------------------------------------------

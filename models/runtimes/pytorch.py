@@ -32,10 +32,9 @@ class PyTorch:
         if wanted.type == "cuda" and (wanted.index or 0) >= found:
             raise DeviceUnavailable(f"no device {device}: PyTorch {torch.__version__} finds {found} CUDA device(s) here")
         self.device, self.threads = device, threads
-        missing = None if fused and device == "cpu" else "not used"
-        missing = native.missing() if missing is None else missing
+        missing = native.missing() if fused and wanted.type == "cpu" else "not used"
         self.fused = missing is None
-        self.computes_by = "the fused kernel" if self.fused else f"the equations alone (fused kernel: {missing})"
+        self.computes_by = "its fused kernel" if self.fused else f"the equations alone (fused kernel: {missing})"
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
