@@ -1,6 +1,7 @@
 // torch.ops.gradwire.loss_and_grad: a loss and its gradient in one pass over the rows, on the CPU.
 //
 // What comes from Python was checked there; whatever could make the rows read or write where they must not is checked again here.
+#include <ATen/MemoryOverlap.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/ops/empty.h>
@@ -135,7 +136,7 @@ template <class T> void run(const Request& r, const Tensor& loss, const Tensor* 
   }
   const bool elements = of_elements(r.name);
   TORCH_CHECK_VALUE(elements || (!r.pos_weight.has_value() && !r.element_weight.has_value()), r.name, " is not a loss of elements");
-  b.mask = read<bool>(r.mask, {rows, classes}, "mask", held);
+  b.mask = reinterpret_cast<const std::uint8_t*>(read<bool>(r.mask, {rows, classes}, "mask", held));
   b.class_weight = read<T>(r.class_weight, {classes}, "class_weight", held);
   b.pos_weight = read<T>(r.pos_weight, {classes}, "pos_weight", held);
   b.sample_weight = read<T>(r.sample_weight, {rows}, "sample_weight", held);
@@ -144,6 +145,11 @@ template <class T> void run(const Request& r, const Tensor& loss, const Tensor* 
     b.one_grad_output = r.grad_output->dim() == 0;
     const std::vector<i64> shape = b.one_grad_output ? std::vector<i64>{} : loss_shape(r.name, r.scores, r.reduced);
     b.grad_output = read<T>(r.grad_output, shape, "grad_output", held);
+  }
+  held.push_back(loss);
+  for (const Tensor& each : held) {
+    if (grad) at::assert_no_overlap(*grad, each);
+    if (!each.is_same(loss)) at::assert_no_overlap(loss, each);
   }
   b.divisor = r.divisor;
   std::vector<double> totals(r.reduced ? rows : 0);

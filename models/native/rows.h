@@ -114,11 +114,11 @@ template <class T> struct AnyPower {
 template <class T> struct Batch {
   i64 rows, classes;
   const T* scores;                    // [N, C]; −inf: the class is masked
-  const T* targets = nullptr;         // [N, C], or null: labels
+  const T* targets = nullptr;         // [N, C], 0 where a score is −inf; or null: labels
   const i64* labels = nullptr;        // row n has labels[offsets[n]] … labels[offsets[n + 1] − 1], each in 0 … C − 1
   const i64* offsets = nullptr;
   const T* label_weights = nullptr;   // beside labels; null here and below: all 1
-  const bool* mask = nullptr;         // [N, C] true where a class is not masked
+  const std::uint8_t* mask = nullptr; // [N, C] 0 where a class is masked
   const T* class_weight = nullptr;    // [C]
   const T* pos_weight = nullptr;      // [C]
   const T* sample_weight = nullptr;   // [N]
@@ -185,8 +185,8 @@ template <class T> INLINE void times(T* __restrict x, const T* __restrict by, i6
 template <class T> INLINE const T* masked_scores(const Batch<T>& b, i64 row, T* __restrict copy) {
   const T* __restrict x = b.scores + row * b.classes;
   if (!b.mask) return x;
-  const bool* __restrict mask = b.mask + row * b.classes;
-  for (i64 i = 0; i < b.classes; ++i) copy[i] = select(mask[i], x[i], MASKED<T>);
+  const std::uint8_t* __restrict mask = b.mask + row * b.classes;
+  for (i64 i = 0; i < b.classes; ++i) copy[i] = select(mask[i] != 0, x[i], MASKED<T>);
   return copy;
 }
 
