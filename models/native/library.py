@@ -16,7 +16,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 COMPILERS = ("g++", "c++")
-# -O3 makes vectors of loops. Nothing here reads errno or floating-point traps, which would forbid that. Inf, NaN and the order of sums stay.
+# -O3 makes vectors of loops, which errno and floating-point traps would forbid; nobody reads them. Inf, NaN and the order of sums stay.
 FLAGS = ("-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC")
 LINES_SHOWN, TIMEOUT_S = 20, 600
 
@@ -27,10 +27,11 @@ class NotBuilt(Exception):
 
 def folder() -> Path:
     """Where an installation keeps just this library: beside its packages."""
-    digest = hashlib.sha256(" ".join((*FLAGS, metadata.version("torch"), platform.machine())).encode())
+    torch = metadata.version("torch")
+    digest = hashlib.sha256(" ".join((*FLAGS, torch, platform.machine())).encode())
     for file in sorted((*SOURCES.glob("*.h"), *SOURCES.glob("*.cpp"))):
         digest.update(file.read_bytes())
-    return Path(sys.prefix) / "share" / "gradwire" / "native" / f"{metadata.version('gradwire-service')}-{digest.hexdigest()[:12]}"
+    return Path(sys.prefix) / "share" / "gradwire" / "native" / f"torch-{torch}-{digest.hexdigest()[:12]}"
 
 
 def library() -> Path:

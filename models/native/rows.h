@@ -293,7 +293,8 @@ template <class T> struct Softmax {
   // Σ t·(x − top)/temperature, where 0 times −inf is 0.
   INLINE double weighed(const T* __restrict t, const T* __restrict x, T top, i64 n) const {
     if (temperature == T(1)) return sum_of<T>(n, TERM { return select(t[i] != 0, t[i] * (x[i] - top), T(0)); });
-    return sum_of<T>(n, [=, by = temperature](i64 i) __attribute__((always_inline)) { return select(t[i] != 0, t[i] * ((x[i] - top) / by), T(0)); });
+    const T by = temperature;
+    return sum_of<T>(n, TERM { return select(t[i] != 0, t[i] * ((x[i] - top) / by), T(0)); });
   }
 
   // How many labels a row has, or their sum; one of weight 0 is none.
@@ -401,7 +402,8 @@ template <class T, class Power> struct Asymmetric {
     const T y = target * pos_weight, log_pos = select(-l.minus_log_sigma > floor, -l.minus_log_sigma, floor);
     const T slope_pos = T(-l.minus_log_sigma > floor), weight_pos = power_pos.of(l.q);
     const T m = select(l.sigma > clip, l.sigma - clip, T(0)), rest = l.q + clip;  // 1 − m wherever m > 0, without cancellation
-    const T log_rest = select(clip == 0, -l.minus_log_q, select(m < T(0.5), log1p_of(-select(m < T(0.5), m, T(0))), T(log_of(double(rest)))));
+    const T log_small = log1p_of(-select(m < T(0.5), m, T(0)));
+    const T log_rest = select(clip == 0, -l.minus_log_q, select(m < T(0.5), log_small, T(log_of(double(rest)))));
     const T log_neg = select(log_rest > floor, log_rest, floor), slope_neg = T(log_rest > floor), weight_neg = power_neg.of(m);
     const T inner_pos = l.q * slope_pos - focused * gamma_pos * l.sigma * log_pos;
     const T ratio = select(m > 0, log_neg / select(m > 0, m, T(1)), T(-1));

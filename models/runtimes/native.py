@@ -56,7 +56,7 @@ def missing() -> str | None:
     if not file.is_file():
         return "not built, `python -m models.native` does it"
     try:
-        torch.ops.load_library(str(file))
+        torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
     except OSError as error:
         return str(error)
     torch.library.register_fake("gradwire::loss_and_grad", shapes)
@@ -69,7 +69,9 @@ def covered(job: Job) -> bool:
     return job.loss.name in FUSED
 
 
-def evaluate(job: Job, to_device: Callable[[Array], torch.Tensor], out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+def evaluate(
+    job: Job, to_device: Callable[[Array], torch.Tensor], out: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The reduced loss and, if wanted, the gradient of a job that is covered; the gradient in `out` [N, C], if that is given."""
     given = {
         "targets": job.targets,

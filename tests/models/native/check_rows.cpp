@@ -85,7 +85,8 @@ template <class T, class Make> void check(const char* what, Batch<T> b, bool ele
 template <class T> void batch(i64 n, i64 classes) {
   const std::size_t size = n * classes;
   const auto weight = [] { return T(3 * uniform()); };
-  Buffer<T> scores(size), targets(size), class_weight(classes), pos_weight(classes), sample_weight(n), element_weight(size), upstream(size), row_upstream(n), one(1);
+  Buffer<T> scores(size), targets(size), class_weight(classes), pos_weight(classes), sample_weight(n), element_weight(size);
+  Buffer<T> upstream(size), row_upstream(n), one(1);
   Buffer<std::uint8_t> mask(size);
   scores.fill(score<T>);
   targets.fill([] { return T(chance(0.5) ? 0 : chance(0.5) ? 1 : uniform()); });
@@ -140,7 +141,8 @@ template <class T> void batch(i64 n, i64 classes) {
             each, {T(4), T(1), T(0.05), T(-18), T(1), WholePower<T>(4), WholePower<T>(1)}, false};
       });
       check("asymmetric, any γ", b, true, [](const Batch<T>& each) {
-        return Elements<T, Asymmetric<T, AnyPower<T>>>{each, {T(2.5), T(0.5), T(0), MASKED<T>, T(0), AnyPower<T>(2.5), AnyPower<T>(0.5)}, false};
+        return Elements<T, Asymmetric<T, AnyPower<T>>>{
+            each, {T(2.5), T(0.5), T(0), MASKED<T>, T(0), AnyPower<T>(2.5), AnyPower<T>(0.5)}, false};
       });
     }
   }

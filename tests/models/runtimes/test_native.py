@@ -102,7 +102,9 @@ def test_it_is_an_operator_as_pytorch_wants_them(name: str) -> None:
     scores, targets = batch(shape=(3, 5))
     params = native.FUSED[name](find(name).parameters({}, "float64"))
     for reduced in (True, False):
-        torch.library.opcheck(torch.ops.gradwire.loss_and_grad.default, (name, params, scores.requires_grad_(), targets), {"reduced": reduced})
+        torch.library.opcheck(
+            torch.ops.gradwire.loss_and_grad.default, (name, params, scores.requires_grad_(), targets), {"reduced": reduced}
+        )
 
 
 @needed
@@ -161,7 +163,7 @@ WRONG_LABELS = [
 @each_fused
 @pytest.mark.parametrize(("indices", "offsets"), WRONG_LABELS)
 def test_a_label_that_would_be_looked_up_elsewhere_is_refused(name: str, indices: list[int], offsets: list[int]) -> None:
-    with pytest.raises(ValueError, match="label|offsets"):
+    with pytest.raises(ValueError, match=r"label|offsets"):
         operator(name, torch.zeros(2, 3), labels=torch.tensor(indices), offsets=torch.tensor(offsets))
 
 
