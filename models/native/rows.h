@@ -2,7 +2,8 @@
 //
 // A row is read once from memory and its gradient written once; what lies between stays in the first two caches. One exponential is taken
 // for an element, and for a softmax it is kept where the gradient will stand. Rows do not know of each other, so that the number of
-// threads changes nothing; within a row, 512 elements are added in 32 lanes of T, and blocks in double, from left to right.
+// threads changes nothing; within a row, 512 elements are added in T, in as many lanes as the machine's vectors have, and these sums in
+// double, from left to right. Two kinds of machine may differ in the last digit, as they do in whether they have fused multiply-add.
 //
 // Loops are plain, without branches, and their bodies are inlined: GCC turns them into vectors of whatever machine `for_rows` is compiled
 // for, which is x86-64, AVX2 or AVX-512 in one library, chosen at run time, or arm64's own.
@@ -11,13 +12,14 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #define INLINE inline __attribute__((always_inline))
 
 namespace gradwire {
 
 using i64 = std::int64_t;
-constexpr i64 BLOCK = 512, LANES = 32;
+constexpr i64 BLOCK = 512;
 
 // ---- exp and log, in T ------------------------------------------------------------------------------------------------------------------
 
@@ -151,30 +153,27 @@ template <class T> struct Scratch {
 
 template <class T> constexpr T MASKED = -std::numeric_limits<T>::infinity();
 
-// Σ term(i) for 0 ≤ i < n ≤ BLOCK.
+// Σ term(i) for 0 ≤ i < n ≤ BLOCK, in as many lanes as the machine has.
 template <class T, class Term> INLINE double sum_of(i64 n, const Term& term) {
-  T lane[LANES] = {};
-  i64 i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (i64 k = 0; k < LANES; ++k) lane[k] += term(i + k);
-  for (i64 k = 0; i + k < n; ++k) lane[k] += term(i + k);
-  for (i64 half = LANES / 2; half > 0; half /= 2)
-    for (i64 k = 0; k < half; ++k) lane[k] += lane[k + half];
-  return double(lane[0]);
+  T total = 0;
+#pragma omp simd reduction(+ : total)
+  for (i64 i = 0; i < n; ++i) total += term(i);
+  return double(total);
 }
 #define TERM [=](i64 i) __attribute__((always_inline))
 template <class T> INLINE double sum(const T* __restrict x, i64 n) { return sum_of<T>(n, TERM { return x[i]; }); }
 
+// The largest of n numbers, −inf if there are none: as integers in the same order, of which the compiler may take the largest anyhow.
 template <class T> INLINE T largest(const T* __restrict x, i64 n) {
-  T lane[LANES];
-  for (i64 k = 0; k < LANES; ++k) lane[k] = MASKED<T>;
-  i64 i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (i64 k = 0; k < LANES; ++k) lane[k] = lane[k] > x[i + k] ? lane[k] : x[i + k];
-  for (i64 k = 0; i + k < n; ++k) lane[k] = lane[k] > x[i + k] ? lane[k] : x[i + k];
-  T top = lane[0];
-  for (i64 k = 1; k < LANES; ++k) top = top > lane[k] ? top : lane[k];
-  return top;
+  using Int = std::make_signed_t<typename Real<T>::Bits>;
+  constexpr Int all_but_sign = std::numeric_limits<Int>::max();
+  const auto flipped = [](Int bits) __attribute__((always_inline)) { return bits ^ ((bits >> (8 * sizeof(T) - 1)) & all_but_sign); };
+  Int top = flipped(std::bit_cast<Int>(MASKED<T>));
+  for (i64 i = 0; i < n; ++i) {
+    const Int each = flipped(std::bit_cast<Int>(x[i]));
+    top = each > top ? each : top;
+  }
+  return std::bit_cast<T>(flipped(top));
 }
 
 template <class T> INLINE void times(T* __restrict x, const T* __restrict by, i64 n) {
@@ -241,9 +240,7 @@ template <class T> struct Softmax {
         mass += unit * sum(t, n);
         loss -= unit * weighed(t, xs, top, n);
       }
-      T* __restrict e = grad ? grad + at : block;
-      exponentials(xs, e, n, top);
-      total += sum(e, n);
+      total += exponentials(xs, grad ? grad + at : block, n, top);
     }
     total = total > 0 ? total : 1;
     const double log_total = std::log(total);
@@ -276,11 +273,10 @@ template <class T> struct Softmax {
 
   INLINE T cooled(T shifted) const { return temperature == T(1) ? shifted : shifted / temperature; }
 
-  INLINE void exponentials(const T* __restrict x, T* __restrict e, i64 n, T top) const {
-    if (temperature == T(1))
-      for (i64 i = 0; i < n; ++i) e[i] = exp_of(x[i] - top);
-    else
-      for (i64 i = 0; i < n; ++i) e[i] = exp_of((x[i] - top) / temperature);
+  INLINE double exponentials(const T* __restrict x, T* __restrict e, i64 n, T top) const {
+    if (temperature == T(1)) return sum_of<T>(n, TERM { return e[i] = exp_of(x[i] - top); });
+    const T by = temperature;
+    return sum_of<T>(n, TERM { return e[i] = exp_of((x[i] - top) / by); });
   }
 
   // t of a block's classes, but for sparse labels.
