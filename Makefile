@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # For the small CPU build of torch, set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels.
 
-.PHONY: serve test lint demo parity clean
+.PHONY: serve test lint demo parity bench bench-peers clean
 .DELETE_ON_ERROR:
 
 serve: $(VENV)/.service $(VENV)/.native
@@ -24,6 +24,17 @@ demo: $(VENV)/.dev
 # OPTIONS="--data digits DIR" trains on a data set in Mulan's form too.
 parity: $(VENV)/.dev
 	$(BIN)/python examples/train/parity.py $(OPTIONS)
+
+# Within ten minutes, on a machine that has nothing else to do; a JSON object a measurement in build/bench.json.
+BENCHES := wire $(if $(wildcard benchmarks/bench_kernel.py),kernel) service scale
+
+bench: $(VENV)/.dev
+	rm -f build/bench.json
+	set -e; for each in $(BENCHES); do $(BIN)/python -m benchmarks.bench_$$each --out build/bench.json; done
+
+# The same job behind other servers, each of which is first installed into build/peers-NAME: a few gigabytes.
+bench-peers: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.bench_peers --out build/bench-peers.json
 
 clean:
 	rm -rf $(VENV) build
