@@ -36,10 +36,22 @@ FROM edge-dependencies AS cpu-dependencies
 # PyTorch's own index of CPU builds: 0.2 GB to fetch where the usual index has 3 GB of CUDA. Torch alone is taken from there.
 # Empty: whatever the usual index, or pip's settings in the base image, hold.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-# Headers and tests are of no use without a compiler.
 RUN python -m pip --python /opt/gradwire/bin/python install --no-deps --constraint constraints.txt ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch \
     && python -m pip --python /opt/gradwire/bin/python install --constraint constraints.txt torch \
-    && find /opt/gradwire -type d \( -name tests -o -path '*/torch/include' -o -path '*/torch/test' \) -prune -exec rm -rf {} +
+    && find /opt/gradwire -type d \( -name tests -o -path '*/torch/test' \) -prune -exec rm -rf {} +
+
+# The fused kernel, for any processor of this architecture; where no compiler can be had, the equations run as they stand. The compiler and
+# the headers stay in these stages.
+FROM cpu-dependencies AS native
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/* \
+    || echo "no C++ compiler: this image will have no fused kernel"
+COPY models/__init__.py models/
+COPY models/native models/native
+RUN mkdir -p /opt/gradwire/share && /opt/gradwire/bin/python -m models.native
+
+FROM cpu-dependencies AS cpu-run-time
+RUN rm -rf /opt/gradwire/lib/python3*/site-packages/torch/include
 
 # The service and its graphs. They are written now, for at run time the root file system may be read-only, and need neither of the two.
 FROM dependencies AS service
@@ -81,7 +93,8 @@ LABEL org.opencontainers.image.title="gradwire-service" \
       org.opencontainers.image.base.name="$PYTHON_IMAGE"
 
 FROM runtime AS cpu
-COPY --from=cpu-dependencies /opt/gradwire /opt/gradwire
+COPY --from=cpu-run-time /opt/gradwire /opt/gradwire
+COPY --from=native /opt/gradwire/share /opt/gradwire/share
 # Last and small: a new version of the service is all that a node has to fetch.
 COPY --from=service /service /opt/gradwire
 

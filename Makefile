@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 .PHONY: serve test lint demo parity bench bench-peers clean
 .DELETE_ON_ERROR:
 
-serve: $(VENV)/.service
+serve: $(VENV)/.service $(VENV)/.native
 	exec $(BIN)/python -m service
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: $(VENV)/.dev
@@ -49,6 +49,11 @@ $(VENV)/.pip:
 $(VENV)/.service: $(VENV)/.pip pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --build-constraint constraints.txt --editable .
 	$(BIN)/python -m models.export
+	touch $@
+
+# The fused kernel of the PyTorch runtime; without a C++ compiler the equations run as they stand, and the log says so.
+$(VENV)/.native: $(VENV)/.service $(wildcard models/native/*)
+	$(BIN)/python -m models.native
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.service

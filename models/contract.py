@@ -282,6 +282,7 @@ class Runtime(Protocol):
 
     name: str
     device: str
+    computes_by: str  # for people, in the log
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

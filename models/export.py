@@ -157,9 +157,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m models.export", description="Write losses and their gradients as ONNX graphs.")
     choice = functools.partial(parser.add_argument, nargs="+")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to (default: {default_folder()})")
-    layout = (
-        "one file each, or a Triton model repository of the models <loss> and <loss>.grad (dense, mean, float32 if nothing else is said)"
-    )
+    layout = "one file each, or a Triton model repository of <loss> and <loss>.grad (dense, mean, float32 if nothing else is said)"
     parser.add_argument("--layout", choices=list(USUAL), default="files", help=layout)
     parser.add_argument("--loss", metavar="NAME", help="a name or alias (default: all)")
     choice("--graph", choices=["loss", "grad"], default=["loss", "grad"])

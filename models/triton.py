@@ -13,7 +13,7 @@ from onnx import TensorProto
 
 from models.graph import GraphSpec, build
 
-TYPES = {
+TYPES: dict[int, str] = {
     TensorProto.FLOAT16: "TYPE_FP16",
     TensorProto.FLOAT: "TYPE_FP32",
     TensorProto.DOUBLE: "TYPE_FP64",

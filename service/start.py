@@ -174,7 +174,8 @@ def device_memory(settings: Settings) -> dict[tuple[str, str], int]:
 def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> int:
     """Serve in this process until stopped; returns its exit code."""
     for name, runtime in started.items():
-        log.info("%s on %s, %s thread(s) a job%s", name, runtime.device, settings.threads, ", default" * (name == settings.default_runtime))
+        default = ", default" * (name == settings.default_runtime)
+        log.info("%s on %s by %s, %s thread(s) a job%s", name, runtime.device, runtime.computes_by, settings.threads, default)
     app = create_app(settings, started, ports.grpc, ports.management, functools.partial(device_memory, settings))
     protocol = type("Protocol", (HttpProtocol,), {"head_s": settings.head_s})
     config = uvicorn.Config(app, http=protocol, timeout_graceful_shutdown=math.ceil(settings.timeout_ms / 1000), **UVICORN)

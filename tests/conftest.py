@@ -31,10 +31,11 @@ def runtimes() -> dict[str, Runtime]:
     return {"pytorch": PyTorch(), "onnx": OnnxRuntime(Graphs(default_folder()))}
 
 
-@pytest.fixture(scope="session", params=["pytorch", "onnx", CUDA])
+@pytest.fixture(scope="session", params=["pytorch", "equations", "onnx", CUDA])
 def runtime(request: pytest.FixtureRequest, runtimes: dict[str, Runtime]) -> Runtime:
-    """Each runtime in turn."""
-    return PyTorch("cuda") if request.param == "cuda" else runtimes[request.param]
+    """Each runtime in turn; PyTorch with its fused kernel, where that was built, and without."""
+    others = {"cuda": lambda: PyTorch("cuda"), "equations": lambda: PyTorch(fused=False)}
+    return others[request.param]() if request.param in others else runtimes[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_the_conversation_computes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("models")])
 def test_only_the_pytorch_runtime_imports_torch_and_only_the_onnx_runtime_imports_onnxruntime(name: str) -> None:
-    assert ("torch" in packages(name)) == (name == "models.runtimes.pytorch")
+    assert ("torch" in packages(name)) == (name in {"models.runtimes.pytorch", "models.runtimes.native"})
     assert ("onnxruntime" in packages(name)) == (name == "models.runtimes.onnx")
 
 

@@ -1,7 +1,7 @@
 """Many small networks that are trained at once, each on rows of its own, with one request a step: gradwire has the loss, Adam is here."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,18 +59,42 @@ def networks(randoms: list[np.random.Generator], rates: tuple[float, ...], input
     return Networks(each, np.tile(rates, len(randoms)))
 
 
-def epochs(client: Client, loss: str, part: Part, rows: Rows, randoms: list[np.random.Generator], nets: Networks) -> Iterator[int]:
+def epochs(
+    client: Client,
+    loss: str,
+    part: Part,
+    rows: Rows,
+    randoms: list[np.random.Generator],
+    nets: Networks,
+    params: Mapping[str, Any] | None = None,
+    apart: bool = False,
+) -> Iterator[int]:
     """Trains on, and gives the number of epochs done after each. rows [generators, N]: those of `part` that each learns from.
 
-    All networks' batches are one request. Its mean is over M times the rows of one, so a network's own gradient is M times what comes back.
+    `apart` is for a loss of a whole batch, which would set the rows of one network against another's: a request a network.
     """
-    count, many = len(nets.rates), len(nets.rates) // len(randoms)
+    many = len(nets.rates) // len(randoms)
+    ask = each_gradient if apart else gradients
     for done in itertools.count(1):
         orders = np.stack([random.permutation(each) for random, each in zip(randoms, rows, strict=True)]).repeat(many, 0)
         for batch in (orders[:, start : start + BATCH] for start in range(0, orders.shape[1], BATCH)):
             features, targets = part.features[batch], part.targets[batch]
             hidden, scores = nets.forward(features)
-            classes = scores.shape[2]
-            reply = client.grad(scores.reshape(-1, classes), targets.reshape(-1, classes), loss=loss)
-            nets.descend(features, hidden, np.asarray(count * reply.grad, np.float64).reshape(scores.shape))
+            nets.descend(features, hidden, ask(client, loss, scores, targets, params))
         yield done
+
+
+def gradients(client: Client, loss: str, scores: Array, targets: Array, params: Mapping[str, Any] | None) -> Array:
+    """scores, targets [M, N, C] -> each network's d loss / d scores [M, N, C].
+
+    All networks' batches are one request. Its mean is over M times the rows of one, so a network's own gradient is M times what comes back.
+    """
+    count, _, classes = scores.shape
+    reply = client.grad(scores.reshape(-1, classes), targets.reshape(-1, classes), loss=loss, params=params)
+    return np.asarray(count * reply.grad, np.float64).reshape(scores.shape)
+
+
+def each_gradient(client: Client, loss: str, scores: Array, targets: Array, params: Mapping[str, Any] | None) -> Array:
+    """The same, asked for a network at a time."""
+    replies = (client.grad(ours, labels, loss=loss, params=params) for ours, labels in zip(scores, targets, strict=True))
+    return np.stack([np.asarray(reply.grad, np.float64) for reply in replies])

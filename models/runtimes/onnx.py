@@ -24,6 +24,7 @@ class OnnxRuntime:
     """Runtime over ONNX graphs; a session is made once for each kind of job and kept."""
 
     name = "onnx"
+    computes_by = "graphs of the equations"
     device = "cpu"
 
     def __init__(self, graphs: Graphs, threads: int = 1, sessions: int = 256) -> None:

@@ -1,4 +1,4 @@
-"""PyTorch runs the equations as they stand, on the CPU or on a GPU."""
+"""PyTorch runs the equations as they stand, on the CPU or on a GPU; on the CPU, a fused kernel takes the place of some of them."""
 
 from typing import cast
 
@@ -10,6 +10,7 @@ from models.contract import Job, Result
 from models.errors import DeviceFault, DeviceUnavailable, OutOfMemory
 from models.kernel import evaluate
 from models.plan import plan
+from models.runtimes import native
 from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
@@ -20,27 +21,28 @@ WORTH_THREADS = 1 << 16  # numbers; with fewer, waking another thread takes long
 class PyTorch:
     """Runtime over torch tensors; arrays that are already on the host are not copied for the CPU.
 
-    Raises DeviceUnavailable where there is no such device.
+    Raises DeviceUnavailable where there is no such device. `fused`: whether to use the fused kernel, where it was built.
     """
 
     name = "pytorch"
 
-    def __init__(self, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(self, device: str = "cpu", threads: int = 1, *, fused: bool = True) -> None:
         found = torch.cuda.device_count()
         wanted = torch.device(device)
         if wanted.type == "cuda" and (wanted.index or 0) >= found:
             raise DeviceUnavailable(f"no device {device}: PyTorch {torch.__version__} finds {found} CUDA device(s) here")
         self.device, self.threads = device, threads
+        missing = native.missing() if fused and wanted.type == "cpu" else "not used"
+        self.fused = missing is None
+        self.computes_by = "its fused kernel" if self.fused else f"the equations alone (fused kernel: {missing})"
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
-        shape, arrays = plan(job)
         torch.set_num_threads(self.threads if job.scores.size >= WORTH_THREADS else 1)  # of the calling thread
         try:
             with torch.inference_mode():
-                tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
-                params = {name: self.to_device(each) if isinstance(each, np.ndarray) else each for name, each in job.params.items()}
-                loss, grad = evaluate(shape, params, tensors)
+                fused = self.fused and native.covered(job)
+                loss, grad = native.evaluate(job, self.to_device) if fused else self.by_equations(job)
                 return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -51,6 +53,13 @@ class PyTorch:
             if NO_MEMORY in str(error):
                 raise MemoryError(str(error)) from error
             raise
+
+    def by_equations(self, job: Job) -> tuple[Tensor, Tensor | None]:
+        """The loss's own formula, and what `models.kernel` puts around it."""
+        shape, arrays = plan(job)
+        tensors = {name: cast(Tensor, self.to_device(array)) for name, array in arrays.items()}
+        params = {name: self.to_device(each) if isinstance(each, np.ndarray) else each for name, each in job.params.items()}
+        return evaluate(shape, params, tensors)
 
     def warm_up(self) -> None:
         """Run a small batch of every kind."""
@@ -71,6 +80,6 @@ def memory(device: str) -> dict[str, int]:
     return {"used": torch.cuda.memory_allocated(device), "held": torch.cuda.memory_reserved(device), "free": free, "total": total}
 
 
-def to_host(tensor: Tensor) -> Array:
+def to_host(tensor: torch.Tensor | Tensor) -> Array:
     """Tensor -> host array, sharing memory on the CPU."""
     return cast(torch.Tensor, tensor).cpu().numpy()

@@ -1,4 +1,4 @@
-"""`python -m tests.onnx`: every loss as graphs, in every runtime of this machine, against the service; prints a matrix, writes docs/onnx.md.
+"""`python -m tests.onnx`: every loss as graphs, in every runtime, against the service; prints a matrix, writes docs/onnx.md.
 
 Graphs, inputs and expected outputs stay in build/onnx for other programs to read.
 """
@@ -58,11 +58,8 @@ def main() -> int:
     titles = {each.name: each.title() for each in there}
     tables = {"matrix": matrix.table(found, titles), "opsets": matrix.opsets(found, titles)}
     wrong = [*(f"{name}: NOT CHECKED: {reason}" for name, reason in missing.items()), *matrix.failures(found)]
-    print(
-        "\n".join(
-            [*tables["matrix"], "", *tables["opsets"], "", *wrong, f"{len(wrong)} kinds of failure, {time.monotonic() - began:.0f} s"]
-        )
-    )
+    said = f"{len(wrong)} kinds of failure, {time.monotonic() - began:.0f} s"
+    print("\n".join([*tables["matrix"], "", *tables["opsets"], "", *wrong, said]))
     if options.docs:
         for name, lines in tables.items():
             matrix.into_docs(name, lines)

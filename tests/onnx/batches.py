@@ -71,4 +71,4 @@ def batches(case: Case) -> dict[str, Batch]:
     sums_to_one = find(case.loss).about.targets == "distribution" and case.dtype == "float16"  # thirds do not, in float16
     if (case.labels == "sparse" and case.mode != "inputs") or sums_to_one:
         found = {name: hard(case.loss, each) for name, each in found.items()}
-    return {name: each for name, each in found.items()}
+    return found

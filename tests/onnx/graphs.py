@@ -19,9 +19,7 @@ from tests.models.references import fitted
 from tests.onnx.arrays import rounded
 
 Breadth = Literal["few", "matrix", "everything"]
-Mode = Literal[
-    "usual", "inputs", "variant"
-]  # parameters at their defaults; all that can be are inputs, as tensors are; constants away from them
+Mode = Literal["usual", "inputs", "variant"]  # defaults as constants; all that can be as inputs; constants away from the defaults
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,11 @@ def cases(name: str, breadth: Breadth) -> list[Case]:
 
 
 def few(name: str) -> Iterator[Case]:
-    """One of each, in a second or two: for the suite."""
+    """One of each, in a second or two: for the suite. The newest two opsets are not loaded everywhere."""
+    yield Case(name, "loss", "dense", "mean", "float32", OPSETS[-1])
     yield Case(name, "grad", "dense", "none", "float32", DEFAULT_OPSET)
     yield Case(name, "grad", "sparse", "mean", "float64", OPSETS[0])
-    yield Case(name, "loss", "dense", "sum", "float16", OPSETS[-1])
+    yield Case(name, "loss", "dense", "sum", "float16", OPSETS[-3])
     yield Case(name, "grad", "sparse", "none", "float16", OPSETS[0])
-    yield Case(name, "grad", "dense", "mean", "float64", OPSETS[-1], "inputs")
+    yield Case(name, "grad", "dense", "mean", "float64", OPSETS[-3], "inputs")
     yield Case(name, "grad", "sparse", "none", "float32", DEFAULT_OPSET, "inputs")

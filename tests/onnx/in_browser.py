@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.outcome = outcome
         super().__init__(*args)
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         file = self.named()
         if file is None or not file.is_file():
             self.send_error(404)
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
                 return folder / self.path.removeprefix(prefix)
         return PAGES.get(self.path)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
         if self.path == "/end":
             self.outcome.error = text

@@ -13,7 +13,7 @@ from tests.onnx.writer import write
 
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six graphs of each loss, what they are fed, and what the service replies."""
+    """Seven graphs of each loss, what they are fed, and what the service replies."""
     folder = tmp_path_factory.mktemp("onnx") / "graphs"
     write(folder, list(catalogue()), "few", processes=2)
     return folder

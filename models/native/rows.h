@@ -1,0 +1,547 @@
+// The formulas of the fused kernel over rows of plain memory. No tensor library in here: a sanitizer can be run on this file alone.
+//
+// A row is read once from memory and its gradient written once; what lies between stays in the first two caches. One exponential is taken
+// for an element, and for a softmax it is kept where the gradient will stand. Rows do not know of each other, so that the number of
+// threads changes nothing; within a row, 512 elements are added in T, in as many lanes as the machine's vectors have, and these sums in
+// double, from left to right. Two kinds of machine may differ in the last digit, as they do in whether they have fused multiply-add.
+//
+// Loops are plain, without branches, and their bodies are inlined: GCC turns them into vectors of whatever machine `for_rows` is compiled
+// for, which is x86-64, AVX2 or AVX-512 in one library, chosen at run time, or arm64's own.
+#pragma once
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#define INLINE inline __attribute__((always_inline))
+
+namespace gradwire {
+
+using i64 = std::int64_t;
+constexpr i64 BLOCK = 512;
+
+// ---- exp and log, in T ------------------------------------------------------------------------------------------------------------------
+
+template <class T> struct Real;
+template <> struct Real<float> {
+  using Bits = std::uint32_t;
+  static constexpr int mantissa = 23, exp_terms = 8, log1p_terms = 8;
+  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;     // the first has 9 bits: n times it is exact
+  static constexpr float to_integer = 12582912.0f;                               // 1.5·2^23: adding it rounds to an integer
+};
+template <> struct Real<double> {
+  using Bits = std::uint64_t;
+  static constexpr int mantissa = 52, exp_terms = 14, log1p_terms = 17;
+  static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+  static constexpr double to_integer = 6755399441055744.0;
+};
+
+// c ? a : b, without a branch: where the compiler sees none, it makes vectors.
+template <class T> INLINE T select(bool c, T a, T b) {
+  using Bits = typename Real<T>::Bits;
+  const Bits all = Bits(0) - Bits(c);
+  return std::bit_cast<T>((std::bit_cast<Bits>(a) & all) | (std::bit_cast<Bits>(b) & ~all));
+}
+
+// Taylor's series, with as many terms as T has digits for; unrolled by the compiler before it looks for vectors.
+template <int terms, int k = 0, class T> INLINE T exp_series(T r) {  // |r| ≤ ln(2)/2
+  constexpr auto factorial = [](int n) { double f = 1; for (; n > 1; --n) f *= n; return f; };
+  constexpr T c = T(1 / factorial(k));
+  if constexpr (k + 1 == terms) return c; else return c + r * exp_series<terms, k + 1>(r);
+}
+template <int terms, int k, class T> INLINE T atanh_series(T z) {  // atanh(s)/s by z = s², without its first k terms, divided by z^k
+  constexpr T c = T(1.0 / (2 * k + 1));
+  if constexpr (k + 1 == terms) return c; else return c + z * atanh_series<terms, k + 1>(z);
+}
+
+// e^x for x ≤ 0, within 1.3 ulp while that is a normal number. A little below the smallest of them it is 0, or with `gradual` as many of its
+// digits as are left: of 1 − σ, which a loss may yet multiply.
+template <bool gradual = false, class T> INLINE T exp_of(T x) {
+  using R = Real<T>;
+  using Bits = typename R::Bits;
+  constexpr int up = gradual ? 64 : 0, bias = std::numeric_limits<T>::max_exponent - 1 + up;
+  constexpr T least = T(-0.69314718055994531 * bias);  // where the bits of 2^n have just become those of 0
+  const T y = x < least ? least : x;
+  const T shifted = y * T(1.4426950408889634074) + R::to_integer;
+  const T n = shifted - R::to_integer;
+  const T r = (y - n * R::ln2_high) - n * R::ln2_low;
+  const Bits power = (std::bit_cast<Bits>(shifted) + Bits(bias)) << R::mantissa;
+  const T e = exp_series<R::exp_terms>(r) * std::bit_cast<T>(power);
+  return gradual ? e * T(1 / 18446744073709551616.0) : e;
+}
+
+// log(1 + u) for −½ ≤ u ≤ 1, within 2 ulp of itself, however small.
+template <class T> INLINE T log1p_of(T u) {
+  const T s = u / (T(2) + u), z = s * s, twice = T(2) * s;
+  return twice + twice * (z * atanh_series<Real<T>::log1p_terms, 1>(z));
+}
+
+// log(x) of a positive normal double, within 3 ulp.
+INLINE double log_of(double x) {
+  constexpr std::uint64_t half_root = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;  // √½, 1
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(x) + (one - half_root);
+  const double n = std::bit_cast<double>((bits >> 52) | 0x4330000000000000) - (4503599627370496.0 + 1023);
+  const double m = std::bit_cast<double>((bits & 0x000fffffffffffff) + half_root);  // √½ to √2
+  const double s = (m - 1) / (m + 1);
+  return n * Real<double>::ln2_high + (2 * s * atanh_series<11, 0>(s * s) + n * Real<double>::ln2_low);
+}
+
+// Two ways to u^γ, 0 ≤ u ≤ 1: by multiplication for 0, 1 … 7, else by the logarithm in double, for which float has too few digits.
+template <class T> struct WholePower {
+  T one[2], two[2], four[2];  // a factor of u, u², u⁴, and what is added to it: 1, 0 or 0, 1
+  static bool covers(double gamma) { return gamma >= 0 && gamma <= 7 && gamma == std::floor(gamma); }
+  explicit WholePower(double gamma) {
+    const int n = int(gamma);
+    one[0] = T(n & 1), two[0] = T(n >> 1 & 1), four[0] = T(n >> 2 & 1);
+    one[1] = 1 - one[0], two[1] = 1 - two[0], four[1] = 1 - four[0];
+  }
+  INLINE T of(T u) const {
+    const T u2 = u * u;
+    return (one[0] * u + one[1]) * (two[0] * u2 + two[1]) * (four[0] * (u2 * u2) + four[1]);
+  }
+};
+template <class T> struct AnyPower {
+  double gamma, at_zero;
+  static bool covers(double) { return true; }
+  explicit AnyPower(double gamma) : gamma(gamma), at_zero(gamma == 0 ? 1 : 0) {}
+  INLINE T of(T u) const {
+    const double v = double(u), power = exp_of(gamma * log_of(select(v < 1, v, 1.0)));
+    return T(select(v < std::numeric_limits<double>::min(), at_zero, power));
+  }
+};
+
+// ---- a batch, and what every loss does with it ------------------------------------------------------------------------------------------
+
+template <class T> struct Batch {
+  i64 rows, classes;
+  const T* scores;                    // [N, C]; −inf: the class is masked
+  const T* targets = nullptr;         // [N, C], 0 where a score is −inf; or null: labels
+  const i64* labels = nullptr;        // row n has labels[offsets[n]] … labels[offsets[n + 1] − 1], each in 0 … C − 1
+  const i64* offsets = nullptr;
+  const T* label_weights = nullptr;   // beside labels; null here and below: all 1
+  const std::uint8_t* mask = nullptr; // [N, C] 0 where a class is masked
+  const T* class_weight = nullptr;    // [C]
+  const T* pos_weight = nullptr;      // [C]
+  const T* sample_weight = nullptr;   // [N]
+  const T* element_weight = nullptr;  // [N, C]
+  const T* grad_output = nullptr;     // as many numbers as the loss has, or one
+  bool one_grad_output = true;
+  double divisor = 1;                 // of the gradient; the caller divides the loss
+  T* loss = nullptr;                  // [N] or [N, C]; null: only the sum is wanted
+  double* totals = nullptr;           // [N], the sum of each row's part
+  T* grad = nullptr;                  // [N, C], or null
+
+  INLINE double weight(i64 row) const { return sample_weight ? double(sample_weight[row]) : 1.0; }
+  INLINE T scale(i64 row) const {  // of a row's gradient, but for a grad_output for each element
+    return T(weight(row) * (grad_output ? double(grad_output[one_grad_output ? 0 : row]) : 1.0) / divisor);
+  }
+  INLINE bool here(i64 row, i64 label) const {
+    return scores[row * classes + label] > -std::numeric_limits<T>::infinity() && (!mask || mask[row * classes + label]);
+  }
+  INLINE double label_weight(i64 row, i64 at) const { return !here(row, labels[at]) ? 0 : label_weights ? double(label_weights[at]) : 1; }
+};
+
+// What a thread needs beside a batch: zeros [3, C], then ones [BLOCK].
+template <class T> struct Scratch {
+  T *x, *y, *more, *ones;
+  static std::size_t size(i64 classes) { return 3 * std::size_t(classes) + BLOCK; }
+  Scratch(T* zeros, i64 classes) : x(zeros), y(zeros + classes), more(y + classes), ones(more + classes) {
+    for (i64 i = 0; i < BLOCK; ++i) ones[i] = 1;
+  }
+};
+
+template <class T> constexpr T MASKED = -std::numeric_limits<T>::infinity();
+
+// Σ term(i) for 0 ≤ i < n ≤ BLOCK, in as many lanes as the machine has.
+template <class T, class Term> INLINE double sum_of(i64 n, const Term& term) {
+  T total = 0;
+#pragma omp simd reduction(+ : total)
+  for (i64 i = 0; i < n; ++i) total += term(i);
+  return double(total);
+}
+#define TERM [=](i64 i) __attribute__((always_inline))
+template <class T> INLINE double sum(const T* __restrict x, i64 n) { return sum_of<T>(n, TERM { return x[i]; }); }
+
+// The largest of n numbers, −inf if there are none: as integers in the same order, of which the compiler may take the largest anyhow.
+template <class T> INLINE T largest(const T* __restrict x, i64 n) {
+  using Int = std::make_signed_t<typename Real<T>::Bits>;
+  constexpr Int all_but_sign = std::numeric_limits<Int>::max();
+  const auto flipped = [](Int bits) __attribute__((always_inline)) { return bits ^ ((bits >> (8 * sizeof(T) - 1)) & all_but_sign); };
+  Int top = flipped(std::bit_cast<Int>(MASKED<T>));
+  for (i64 i = 0; i < n; ++i) {
+    const Int each = flipped(std::bit_cast<Int>(x[i]));
+    top = each > top ? each : top;
+  }
+  return std::bit_cast<T>(flipped(top));
+}
+
+template <class T> INLINE void times(T* __restrict x, const T* __restrict by, i64 n) {
+  for (i64 i = 0; i < n; ++i) x[i] *= by[i];
+}
+
+// A row's scores, -inf where the mask says so.
+template <class T> INLINE const T* masked_scores(const Batch<T>& b, i64 row, T* __restrict copy) {
+  const T* __restrict x = b.scores + row * b.classes;
+  if (!b.mask) return x;
+  const std::uint8_t* __restrict mask = b.mask + row * b.classes;
+  for (i64 i = 0; i < b.classes; ++i) copy[i] = select(mask[i] != 0, x[i], MASKED<T>);
+  return copy;
+}
+
+// A row's labels for every class; `forget` makes the copy zeros again.
+template <class T> INLINE const T* dense_labels(const Batch<T>& b, i64 row, T* copy) {
+  if (b.targets) return b.targets + row * b.classes;
+  for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) copy[b.labels[at]] += T(b.label_weight(row, at));
+  return copy;
+}
+template <class T> INLINE void forget(const Batch<T>& b, i64 row, T* copy) {
+  if (b.targets) return;
+  for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) copy[b.labels[at]] = 0;
+}
+
+template <class T> INLINE void row_loss(const Batch<T>& b, i64 row, double loss) {
+  loss *= b.weight(row);
+  if (b.loss) b.loss[row] = T(loss);
+  else b.totals[row] = loss;
+}
+
+// ---- softmax ----------------------------------------------------------------------------------------------------------------------------
+
+enum Normalize { COUNT, SUM, NONE };
+
+// −Σ t·log p, p = softmax(x / temperature); gradient (p·Σt − t) / temperature. t is, for every class, what dense targets and smoothing
+// give it (`spread`), and for those of sparse labels what these give besides.
+template <class T> struct Softmax {
+  Batch<T> b;
+  Normalize normalize;
+  double smoothing;
+  T temperature;
+
+  INLINE void operator()(i64 row, const Scratch<T>& scratch) const {
+    const i64 classes = b.classes;
+    const T* x = masked_scores(b, row, scratch.x);
+    const T* y = b.targets ? b.targets + row * classes : scratch.y;  // zeros
+    T* grad = b.grad ? b.grad + row * classes : nullptr;
+    const T highest = largest(x, classes), top = highest > MASKED<T> ? highest : T(0);
+    const double count = normalize == COUNT || smoothing != 0 ? counted(row, x, y, true) : 0;
+    const double by = normalize == NONE ? 1 : normalize == COUNT ? count : counted(row, x, y, false);
+    const double share = (1 - smoothing) / (by != 0 ? by : 1), rest = count != 0 ? smoothing / double(classes) : 0;
+    const bool everywhere = b.targets || rest != 0, plain = b.targets && rest == 0 && !b.class_weight && !b.mask;
+    const double unit = plain ? share : 1;  // t is unit times what `spread` gives: the targets as they are, where nothing else is asked for
+
+    T block[BLOCK], room[BLOCK];
+    double total = 0, mass = 0, loss = 0;  // Σ e^(x − top), Σ t, −Σ t·(x − top)
+    for (i64 at = 0; at < classes; at += BLOCK) {
+      const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      const T* __restrict xs = x + at;
+      if (everywhere) {
+        const T* t = plain ? y + at : spread(xs, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
+        mass += unit * sum(t, n);
+        loss -= unit * weighed(t, xs, top, n);
+      }
+      total += exponentials(xs, grad ? grad + at : block, n, top);
+    }
+    total = total > 0 ? total : 1;
+    const double log_total = std::log(total);
+    loss += log_total * mass;
+    if (b.labels) {
+      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
+        const double weight = named(row, at, share);
+        mass += weight;
+        if (weight != 0) loss -= weight * (double(cooled(x[b.labels[at]] - top)) - log_total);
+      }
+    }
+    row_loss(b, row, loss);
+    if (!grad) return;
+    const double scale = double(b.scale(row)) / double(temperature);
+    const T of_p = T(mass / total * scale), of_t = T(unit * scale);
+    for (i64 at = 0; at < classes; at += BLOCK) {
+      const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      T* __restrict g = grad + at;
+      if (everywhere) {
+        const T* __restrict t =
+            plain ? y + at : spread(x + at, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
+        for (i64 i = 0; i < n; ++i) g[i] = g[i] * of_p - t[i] * of_t;
+      } else {
+        for (i64 i = 0; i < n; ++i) g[i] *= of_p;
+      }
+    }
+    if (b.labels)
+      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) grad[b.labels[at]] -= T(named(row, at, share) * scale);
+  }
+
+  INLINE T cooled(T shifted) const { return temperature == T(1) ? shifted : shifted / temperature; }
+
+  INLINE double exponentials(const T* __restrict x, T* __restrict e, i64 n, T top) const {
+    if (temperature == T(1)) return sum_of<T>(n, TERM { return e[i] = exp_of(x[i] - top); });
+    const T by = temperature;
+    return sum_of<T>(n, TERM { return e[i] = exp_of((x[i] - top) / by); });
+  }
+
+  // t of a block's classes, but for sparse labels.
+  static INLINE const T* spread(const T* __restrict x, const T* __restrict y, const T* __restrict weight, T share, T rest, T* __restrict t,
+                                i64 n) {
+    for (i64 i = 0; i < n; ++i) t[i] = select(x[i] > MASKED<T>, (y[i] * share + rest) * weight[i], T(0));
+    return t;
+  }
+
+  // Σ t·(x − top)/temperature, where 0 times −inf is 0.
+  INLINE double weighed(const T* __restrict t, const T* __restrict x, T top, i64 n) const {
+    if (temperature == T(1)) return sum_of<T>(n, TERM { return select(t[i] != 0, t[i] * (x[i] - top), T(0)); });
+    const T by = temperature;
+    return sum_of<T>(n, TERM { return select(t[i] != 0, t[i] * ((x[i] - top) / by), T(0)); });
+  }
+
+  // How many labels a row has, or their sum; one of weight 0 is none.
+  INLINE double counted(i64 row, const T* __restrict x, const T* __restrict y, bool number) const {
+    double found = 0;
+    if (b.targets) {
+      for (i64 at = 0; at < b.classes; at += BLOCK) {
+        const i64 n = b.classes - at < BLOCK ? b.classes - at : BLOCK;
+        const T *xs = x + at, *ys = y + at;
+        found += number ? sum_of<T>(n, TERM { return select((xs[i] > MASKED<T>) & (ys[i] != 0), T(1), T(0)); })
+                        : sum_of<T>(n, TERM { return select(xs[i] > MASKED<T>, ys[i], T(0)); });
+      }
+    } else {
+      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
+        const double label = b.label_weight(row, at);
+        found += !number ? label : label != 0 ? 1 : 0;
+      }
+    }
+    return found;
+  }
+
+  // What one sparse label adds to the t of its class.
+  INLINE double named(i64 row, i64 at, double share) const {
+    return b.label_weight(row, at) * share * (b.class_weight ? double(b.class_weight[b.labels[at]]) : 1.0);
+  }
+
+  // The number of a row's labels, or their sum (`counted`: as numbers of T, blockwise); a label of weight 0 is none.
+  INLINE double counted(i64 row, const T* __restrict x, bool number) const {
+    double found = 0;
+    if (b.targets) {
+      const T* __restrict y = b.targets + row * b.classes;
+      T counts[BLOCK];
+      for (i64 at = 0; at < b.classes; at += BLOCK) {
+        const i64 n = b.classes - at < BLOCK ? b.classes - at : BLOCK;
+        for (i64 i = 0; i < n; ++i) {
+          const T label = x[at + i] > MASKED<T> ? y[at + i] : T(0);
+          counts[i] = !number || label == 0 ? label : T(1);
+        }
+        found += sum(counts, n);
+      }
+    } else {
+      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
+        const double label = b.label_weight(row, at);
+        found += !number ? label : label != 0 ? 1 : 0;
+      }
+    }
+    return found;
+  }
+};
+
+// ---- losses of an element, or of a row of them ------------------------------------------------------------------------------------------
+
+// σ(x), 1 − σ(x), log(1 + e^−x), log(1 + e^x), none of them by subtraction from 1.
+template <class T> struct Logistic {
+  T sigma, q, minus_log_sigma, minus_log_q;
+  INLINE explicit Logistic(T x) {
+    const T e = exp_of<true>(-std::fabs(x)), larger = T(1) / (T(1) + e), smaller = e * larger, more = log1p_of(e);
+    sigma = select(x < 0, smaller, larger);
+    q = select(x < 0, larger, smaller);
+    minus_log_sigma = select(x < 0, -x, T(0)) + more;
+    minus_log_q = select(x > 0, x, T(0)) + more;
+  }
+};
+
+template <class T> struct BinaryCrossEntropy {
+  T smoothing;
+  INLINE void operator()(T x, T target, T pos_weight, T& loss, T& grad) const {
+    const Logistic<T> l(x);
+    const T y = target * (T(1) - smoothing) + smoothing / T(2), positive = y * pos_weight;
+    loss = positive * l.minus_log_sigma + (T(1) - y) * l.minus_log_q;
+    grad = (T(1) - y) * l.sigma - positive * l.q;
+  }
+};
+
+template <class T, class Power> struct Focal {
+  T gamma, alpha_pos, alpha_neg;
+  Power power;
+  INLINE void operator()(T x, T y, T pos_weight, T& loss, T& grad) const {
+    const Logistic<T> l(x);
+    const T rest = T(1) - y, u = y * l.q + rest * l.sigma, entropy = y * pos_weight * l.minus_log_sigma + rest * l.minus_log_q;
+    const T weight = (y * alpha_pos + rest * alpha_neg) * power.of(u);
+    const T slope = gamma * (T(1) - T(2) * y) * (l.sigma * l.q / select(u > 0, u, T(1)));  // bounded, where u^(γ−1) is not for γ < 1
+    loss = weight * entropy;
+    grad = weight * (slope * entropy + rest * l.sigma - y * pos_weight * l.q);
+  }
+};
+
+template <class T> struct GeometricFocal {
+  T gamma, alpha_pos, alpha_neg;
+  INLINE void operator()(T x, T y, T pos_weight, T& loss, T& grad) const {
+    const Logistic<T> l(x);
+    const T rest = T(1) - y, entropy = y * pos_weight * l.minus_log_sigma + rest * l.minus_log_q;
+    const T weight = (y * alpha_pos + rest * alpha_neg) * exp_of(-gamma * (y * l.minus_log_q + rest * l.minus_log_sigma));
+    loss = weight * entropy;
+    grad = weight * (gamma * (rest * l.q - y * l.sigma) * entropy + rest * l.sigma - y * pos_weight * l.q);
+  }
+};
+
+template <class T, class Power> struct Asymmetric {
+  T gamma_neg, gamma_pos, clip, floor;
+  T focused;  // 1, or 0 where the gradient takes the focusing weights as constants
+  Power power_neg, power_pos;
+  INLINE void operator()(T x, T target, T pos_weight, T& loss, T& grad) const {
+    const Logistic<T> l(x);
+    const T y = target * pos_weight, log_pos = select(-l.minus_log_sigma > floor, -l.minus_log_sigma, floor);
+    const T slope_pos = T(-l.minus_log_sigma > floor), weight_pos = power_pos.of(l.q);
+    const T m = select(l.sigma > clip, l.sigma - clip, T(0)), rest = l.q + clip;  // 1 − m wherever m > 0, without cancellation
+    const T log_small = log1p_of(-select(m < T(0.5), m, T(0)));
+    const T log_rest = select(clip == 0, -l.minus_log_q, select(m < T(0.5), log_small, T(log_of(double(rest)))));
+    const T log_neg = select(log_rest > floor, log_rest, floor), slope_neg = T(log_rest > floor), weight_neg = power_neg.of(m);
+    const T inner_pos = l.q * slope_pos - focused * gamma_pos * l.sigma * log_pos;
+    const T ratio = select(m > 0, log_neg / select(m > 0, m, T(1)), T(-1));
+    const T inner_neg = select(clip == 0, slope_neg, slope_neg * (l.q / rest)) - focused * gamma_neg * l.q * ratio;
+    loss = -(y * weight_pos * log_pos) - (T(1) - target) * weight_neg * log_neg;
+    grad = (T(1) - target) * select(m > 0, weight_neg * l.sigma * inner_neg, T(0)) - y * weight_pos * inner_pos;
+  }
+};
+
+template <class T, class Formula> struct Elements {
+  Batch<T> b;
+  Formula formula;
+  bool of_rows;  // the loss of a row is the mean of its elements'
+
+  INLINE void operator()(i64 row, const Scratch<T>& scratch) const {
+    const i64 classes = b.classes, start = row * classes;
+    const T *x = masked_scores(b, row, scratch.x), *y = dense_labels(b, row, scratch.y);
+    const double unit = of_rows ? 1.0 / double(classes) : 1.0;
+    const bool each = b.grad_output && !b.one_grad_output && !of_rows;
+    const T weight = T(b.weight(row));
+    const T scale = each ? T(double(weight) / b.divisor) : T(double(b.scale(row)) * unit);
+    T loss[BLOCK], grad[BLOCK];
+    double total = 0;
+    for (i64 at = 0; at < classes; at += BLOCK) {
+      const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      apply(x + at, y + at, b.pos_weight ? b.pos_weight + at : scratch.ones, loss, grad, n);
+      if (b.class_weight) times(loss, b.class_weight + at, n), times(grad, b.class_weight + at, n);
+      if (b.element_weight) times(loss, b.element_weight + start + at, n), times(grad, b.element_weight + start + at, n);
+      if (b.loss && !of_rows) {
+        T* __restrict out = b.loss + start + at;
+        for (i64 i = 0; i < n; ++i) out[i] = loss[i] * weight;
+      } else {
+        total += sum(loss, n);
+      }
+      if (!b.grad) continue;
+      if (each) times(grad, b.grad_output + start + at, n);
+      T* __restrict out = b.grad + start + at;
+      for (i64 i = 0; i < n; ++i) out[i] = grad[i] * scale;
+    }
+    if (of_rows || !b.loss) row_loss(b, row, total * unit);
+    forget(b, row, scratch.y);
+  }
+
+  INLINE void apply(const T* __restrict x, const T* __restrict y, const T* __restrict pos_weight, T* __restrict loss, T* __restrict grad,
+                    i64 n) const {
+    const Formula f = formula;
+    for (i64 i = 0; i < n; ++i) {
+      const bool here = x[i] > MASKED<T>;
+      T l, g;
+      f(select(here, x[i], T(0)), y[i], pos_weight[i], l, g);
+      loss[i] = select(here, l, T(0));
+      grad[i] = select(here, g, T(0));
+    }
+  }
+};
+
+// ---- ZLPR -------------------------------------------------------------------------------------------------------------------------------
+
+// log(1 + Σ w(1−y)·e^x) + log(1 + Σ w·y·e^−x); a term of weight 0 is not there.
+template <class T> struct Zlpr {
+  Batch<T> b;
+
+  INLINE void operator()(i64 row, const Scratch<T>& scratch) const {
+    const i64 classes = b.classes;
+    const T *x = masked_scores(b, row, scratch.x), *y = dense_labels(b, row, scratch.y);
+    T* grad = b.grad ? b.grad + row * classes : nullptr;
+    T pos[BLOCK], neg[BLOCK];
+    T top_pos = 0, top_neg = 0;
+    for (i64 at = 0; at < classes; at += BLOCK) {
+      const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      const T* weight = b.class_weight ? b.class_weight + at : scratch.ones;
+      for (i64 i = 0; i < n; ++i) {
+        pos[i] = positive(x[at + i], y[at + i], weight[i]) > 0 ? -x[at + i] : MASKED<T>;
+        neg[i] = negative(x[at + i], y[at + i], weight[i]) > 0 ? x[at + i] : MASKED<T>;
+      }
+      const T p = largest(pos, n), q = largest(neg, n);
+      top_pos = p > top_pos ? p : top_pos;
+      top_neg = q > top_neg ? q : top_neg;
+    }
+    double total_pos = 0, total_neg = 0;
+    for (i64 at = 0; at < classes; at += BLOCK) {
+      const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
+      const T* weight = b.class_weight ? b.class_weight + at : scratch.ones;
+      T* __restrict e_pos = grad ? scratch.more + at : pos;
+      T* __restrict e_neg = grad ? grad + at : neg;
+      for (i64 i = 0; i < n; ++i) {
+        const T p = positive(x[at + i], y[at + i], weight[i]), q = negative(x[at + i], y[at + i], weight[i]);
+        e_pos[i] = p * exp_of(p > 0 ? -x[at + i] - top_pos : MASKED<T>);
+        e_neg[i] = q * exp_of(q > 0 ? x[at + i] - top_neg : MASKED<T>);
+      }
+      total_pos += sum(e_pos, n);
+      total_neg += sum(e_neg, n);
+    }
+    row_loss(b, row, softplus(std::log(total_neg) + double(top_neg)) + softplus(std::log(total_pos) + double(top_pos)));
+    if (grad) {
+      const double scale = double(b.scale(row));
+      const T of_pos = T(scale / (total_pos + std::exp(-double(top_pos)))), of_neg = T(scale / (total_neg + std::exp(-double(top_neg))));
+      const T* __restrict e_pos = scratch.more;
+      T* __restrict g = grad;
+      for (i64 i = 0; i < classes; ++i) g[i] = g[i] * of_neg - e_pos[i] * of_pos;
+    }
+    forget(b, row, scratch.y);
+  }
+
+  static INLINE T positive(T x, T y, T weight) { return x > MASKED<T> ? y * weight : T(0); }
+  static INLINE T negative(T x, T y, T weight) { return x > MASKED<T> ? (T(1) - y) * weight : T(0); }
+  static double softplus(double x) { return (x > 0 ? x : 0) + std::log1p(std::exp(-std::fabs(x))); }
+};
+
+// ---- what may be read -------------------------------------------------------------------------------------------------------------------
+
+// Null if every label can be looked up, or what is wrong.
+inline const char* wrong_labels(const i64* labels, i64 count, const i64* offsets, i64 rows, i64 classes) {
+  if (offsets[0] != 0 || offsets[rows] != count) return "offsets must rise from 0 to the number of labels";
+  for (i64 row = 0; row < rows; ++row)
+    if (offsets[row + 1] < offsets[row]) return "offsets must rise from 0 to the number of labels";
+  for (i64 at = 0; at < count; ++at)
+    if (labels[at] < 0 || labels[at] >= classes) return "a label is out of range";
+  return nullptr;
+}
+
+// ---- the same rows for each kind of machine ---------------------------------------------------------------------------------------------
+
+enum Machine { ANY, AVX2, AVX512 };
+
+#define FOR_ROWS(name, attributes)                                                                     \
+  template <class T, class Body> attributes void name(const Body& body, i64 begin, i64 end, T* zeros) { \
+    const Scratch<T> scratch(zeros, body.b.classes);                                                   \
+    for (i64 row = begin; row < end; ++row) body(row, scratch);                                        \
+  }
+FOR_ROWS(for_rows_any, )
+#if defined(__x86_64__) && defined(__GNUC__)
+FOR_ROWS(for_rows_avx2, __attribute__((target("avx2,fma"))))
+FOR_ROWS(for_rows_avx512, __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512"))))
+#endif
+
+template <class T, class Body> void for_rows(Machine machine, const Body& body, i64 begin, i64 end, T* zeros) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (machine == AVX512) return for_rows_avx512<T>(body, begin, end, zeros);
+  if (machine == AVX2) return for_rows_avx2<T>(body, begin, end, zeros);
+#endif
+  for_rows_any<T>(body, begin, end, zeros);
+}
+
+}  // namespace gradwire
