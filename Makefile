@@ -28,12 +28,12 @@ parity: $(VENV)/.dev
 # Within ten minutes, on a machine that has nothing else to do; a JSON object a measurement in build/bench.json.
 BENCHES := wire $(if $(wildcard benchmarks/bench_kernel.py),kernel) service scale
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.native
 	rm -f build/bench.json
 	set -e; for each in $(BENCHES); do $(BIN)/python -m benchmarks.bench_$$each --out build/bench.json; done
 
 # The same job behind other servers, each of which is first installed into build/peers-NAME: a few gigabytes.
-bench-peers: $(VENV)/.dev
+bench-peers: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m benchmarks.bench_peers --out build/bench-peers.json
 
 clean:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from models.native.library import library
+
 Row = dict[str, Any]
 Shape = tuple[int, int]
 
@@ -36,6 +38,7 @@ def machine() -> Row:
         "cpus": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
+        "kernel": "fused kernel" if library().is_file() else "no fused kernel",
         "load": [round(each, 2) for each in os.getloadavg()],
     }
 
@@ -74,10 +77,8 @@ def begin(what: str) -> Row:
     """Say what is measured, and on which machine."""
     about = machine()
     busy = "" if about["load"][0] < 0.75 * about["cpus"] else "; BUSY with other work: trust the ratios alone"
-    print(
-        f"## {what}\n\n{about['cpu']}, {about['cpus']} cpus, {about['system']}, Python {about['python']}, load {about['load'][0]}{busy}\n",
-        flush=True,
-    )
+    where = f"{about['cpu']}, {about['cpus']} cpus, {about['system']}, Python {about['python']}, {about['kernel']}"
+    print(f"## {what}\n\n{where}, load {about['load'][0]}{busy}\n", flush=True)
     return about
 
 
