@@ -224,27 +224,33 @@ template <class T> struct Softmax {
     const T* y = b.targets ? b.targets + row * classes : scratch.y;  // zeros
     T* grad = b.grad ? b.grad + row * classes : nullptr;
     const T highest = largest(x, classes), top = highest > MASKED<T> ? highest : T(0);
-    const double count = normalize == COUNT || smoothing != 0 ? counted(row, x, y, true) : 0;
-    const double by = normalize == NONE ? 1 : normalize == COUNT ? count : counted(row, x, y, false);
-    const double share = (1 - smoothing) / (by != 0 ? by : 1), rest = count != 0 ? smoothing / double(classes) : 0;
-    const bool everywhere = b.targets || rest != 0, plain = b.targets && rest == 0 && !b.class_weight && !b.mask;
-    const double unit = plain ? share : 1;  // t is unit times what `spread` gives: the targets as they are, where nothing else is asked for
+    // The usual case, in one pass: t is the targets, times a number that is known after it.
+    const bool plain = b.targets && smoothing == 0 && temperature == T(1) && !b.class_weight && !b.mask;
+    Sums sums;
+    if (!plain && (normalize == COUNT || smoothing != 0)) sums.count = counted(row, x, y, true);
+    if (!plain && normalize == SUM) sums.labels = counted(row, x, y, false);
+    double share = plain ? 1 : (1 - smoothing) / divisor(sums), rest = sums.count != 0 ? smoothing / double(classes) : 0;
+    const bool everywhere = b.targets || rest != 0;
 
     T block[BLOCK], room[BLOCK];
-    double total = 0, mass = 0, loss = 0;  // Σ e^(x − top), Σ t, −Σ t·(x − top)
+    double mass = 0;  // Σ t
     for (i64 at = 0; at < classes; at += BLOCK) {
       const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
-      const T* __restrict xs = x + at;
-      if (everywhere) {
-        const T* t = plain ? y + at : spread(xs, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
-        mass += unit * sum(t, n);
-        loss -= unit * weighed(t, xs, top, n);
+      T* e = grad ? grad + at : block;
+      if (plain) {
+        exponentials_and_labels(x + at, y + at, e, n, top, sums);
+        continue;
       }
-      total += exponentials(xs, grad ? grad + at : block, n, top);
+      if (everywhere) {
+        const T* t = spread(x + at, y + at, b.class_weight ? b.class_weight + at : scratch.ones, T(share), T(rest), room, n);
+        mass += sum(t, n);
+        sums.weighed += weighed(t, x + at, top, n);
+      }
+      sums.total += exponentials(x + at, e, n, top);
     }
-    total = total > 0 ? total : 1;
-    const double log_total = std::log(total);
-    loss += log_total * mass;
+    if (plain) share = 1 / divisor(sums), mass = share * sums.labels;
+    const double unit = plain ? share : 1, total = sums.total > 0 ? sums.total : 1, log_total = std::log(total);
+    double loss = log_total * mass - unit * sums.weighed;
     if (b.labels) {
       for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
         const double weight = named(row, at, share);
@@ -269,6 +275,29 @@ template <class T> struct Softmax {
     }
     if (b.labels)
       for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) grad[b.labels[at]] -= T(named(row, at, share) * scale);
+  }
+
+  // Of a row's x and labels y: Σ e^(x − top), the number of y that are not 0, Σ y, Σ t·(x − top).
+  struct Sums {
+    double total = 0, count = 0, labels = 0, weighed = 0;
+  };
+  INLINE double divisor(const Sums& sums) const {
+    const double found = normalize == NONE ? 1 : normalize == COUNT ? sums.count : sums.labels;
+    return found != 0 ? found : 1;
+  }
+
+  // All of them at once, with y for t.
+  INLINE void exponentials_and_labels(const T* __restrict x, const T* __restrict y, T* __restrict e, i64 n, T top, Sums& sums) const {
+    T total = 0, count = 0, labels = 0, weighed = 0;
+#pragma omp simd reduction(+ : total, count, labels, weighed)
+    for (i64 i = 0; i < n; ++i) {
+      const T shifted = x[i] - top;
+      total += e[i] = exp_of(shifted);
+      count += T(y[i] != 0);
+      labels += y[i];
+      weighed += select(y[i] != 0, y[i] * shifted, T(0));
+    }
+    sums.total += double(total), sums.count += double(count), sums.labels += double(labels), sums.weighed += double(weighed);
   }
 
   INLINE T cooled(T shifted) const { return temperature == T(1) ? shifted : shifted / temperature; }
