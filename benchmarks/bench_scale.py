@@ -62,7 +62,9 @@ class Bench:
             processes = min(count, PROCESSES)
             asked = order | {"seconds": self.seconds, "pause": PAUSE_S}
             answer = self.clients.ask(asked, processes, count // processes)
-            spent, made = cpu_s([self.served.pid]) - before, len(answer.took)
+            spent = cpu_s([self.served.pid]) - before
+            asked_s = answer.rate * (1 + answer.refused / max(1, len(answer.took)))  # with those that were refused
+            each_s = spent / (len(answer.took) + answer.refused + count)
             about: Row = {
                 "what": "clients",
                 "queue": queue,
@@ -70,15 +72,8 @@ class Bench:
                 "clients": count,
                 "requests_s": answer.rate,
             }
-            yield (
-                about
-                | quantiles(answer.took)
-                | {
-                    "refused": answer.refused,
-                    "cpu_ms": 1000 * spent / (made + count),
-                    "cores": spent / (made + count) * answer.rate,
-                }
-            )
+            about |= quantiles(answer.took) | {"refused": answer.refused}
+            yield about | {"cpu_ms": 1000 * each_s, "cores": each_s * asked_s}
 
     def against_bodies(self, shapes: Sequence[tuple[int, int]]) -> Iterator[Row]:
         """Larger and larger ones, one at a time."""
