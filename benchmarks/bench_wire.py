@@ -48,7 +48,7 @@ def v2_inference(form: str, body: bytes, length: int | None) -> Inference:
     """A request under /v2 as the service reads it."""
     if form == "gRPC":
         return grpc.decode(grpc.parsed(pb.ModelInferRequest, body), MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS)
-    return v2.decode(bytearray(v2.lead(length)) + body, length, MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS)
+    return v2.decode(v2.parsed(bytearray(v2.lead(length)) + body, length, MOST_ELEMENTS), MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS)
 
 
 def ours(form: str, given: Batch, body: bytes) -> tuple[Act, Act, Callable[[Result], Any], Order]:
@@ -67,8 +67,8 @@ def ours(form: str, given: Batch, body: bytes) -> tuple[Act, Act, Callable[[Resu
                 inference.order,
             )
         return (
-            lambda: v2.read(behind, length, MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS),
-            lambda: v2.decode(behind, length, MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS),
+            lambda: v2.read(v2.parsed(behind, length, MOST_ELEMENTS), MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS),
+            lambda: v2.decode(v2.parsed(behind, length, MOST_ELEMENTS), MODEL_ASKED, NO_REGIONS, MOST_ELEMENTS),
             lambda result: v2.encode(inference, NO_REGIONS, result).parts,
             inference.order,
         )

@@ -37,11 +37,16 @@ def names() -> dict[str, Loss]:
 
 def find(name: str) -> Loss:
     """The loss of this name or alias, in any case of letters; raises UnknownLoss with the nearest name."""
-    known = names()
-    lowered = {each.lower(): each for each in known}
-    if name.lower() not in lowered:
-        raise UnknownLoss(name, known, catalogue())
-    return known[lowered[name.lower()]]
+    found = lowered().get(name.lower())
+    if found is None:
+        raise UnknownLoss(name, names(), catalogue())
+    return found
+
+
+@functools.cache
+def lowered() -> dict[str, Loss]:
+    """Every loss by its names in small letters."""
+    return {name.lower(): each for name, each in names().items()}
 
 
 def loss(name: str) -> Loss:

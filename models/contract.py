@@ -4,6 +4,7 @@ An invalid Job cannot be built: whoever holds one may compute without looking ag
 its dtype cannot hold) cannot be built either.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, get_args
@@ -69,6 +70,17 @@ class Loss:
 
     def parameters(self, given: Mapping[str, Any], dtype: Dtype) -> dict[str, Any]:
         """Every parameter of the loss: as given, checked, or by default. Raises InvalidParameters."""
+        if not given:
+            return dict(self.defaults(dtype))
+        return self.checked(given, dtype)
+
+    @functools.cache  # noqa: B019
+    def defaults(self, dtype: Dtype) -> Mapping[str, Any]:
+        """Every parameter as it is where none is given."""
+        return self.checked({}, dtype)
+
+    def checked(self, given: Mapping[str, Any], dtype: Dtype) -> dict[str, Any]:
+        """The parameters, in their ranges; raises InvalidParameters."""
         known = self.params.model_fields
         try:
             values = dict(self.params.model_validate(few_unknown(given, known)))
@@ -141,15 +153,14 @@ class Job:
         self._set(params=self.loss.parameters(self.params, self.dtype))
 
     def _scores(self) -> None:
-        scores = checks.reals(self.scores, "/scores", None, self.dtype, minus_infinity=True)
+        scores, is_finite = checks.reals_and_finite(self.scores, "/scores", None, self.dtype, InvalidScores, minus_infinity=True)
         if scores.ndim != 2 or 0 in scores.shape:
             raise InvalidScores(Problem("/scores", f"has shape {list(scores.shape)}; expected [N, C] with N ≥ 1 and C ≥ 1"))
         mask = None if self.mask is None else checks.booleans(self.mask, "/mask", scores.shape)
         vectors = {name: each for name, each in self.params.items() if isinstance(each, list)}
         by_class = {name: checks.reals(each, f"/params/{name}", scores.shape[1:], self.dtype) for name, each in vectors.items()}
-        infinite = not checks.all_finite(scores)
-        self._set(params={**self.params, **by_class})
-        self._set(scores=scores, mask=mask, masked=infinite or (mask is not None and not bool(mask.all())))
+        masked = not is_finite or (mask is not None and not bool(mask.all()))
+        self._set(params={**self.params, **by_class}, scores=scores, mask=mask, masked=masked)
 
     def _weights(self) -> None:
         rows, classes = self.shape
@@ -209,6 +220,16 @@ class Job:
         labels = sparse.weighed(sparse.well_formed(labels, rows), self.dtype)
         labels, kept = sparse.without_ignored(labels, self.ignore_index)
         sparse.in_range(labels, classes)
+        counts = sums = magnitudes = labels.counts
+        if labels.weights is not None or self.masked:
+            weights = self._label_weights(labels)
+            counts, sums, magnitudes = (np.bincount(labels.rows, each, rows) for each in (weights != 0, weights, np.abs(weights)))
+        self._a_row("labels", counts, sums)
+        self._defined("labels", counts, sums, magnitudes)
+        self._set(labels=labels, kept=kept, masked=self.masked or (kept is not None and self.loss.about.unit == "batch"))
+
+    def _label_weights(self, labels: Labels) -> Array:
+        """The weight of each label [L], 0 where its class is masked; each is in the loss's range, and has a score."""
         weights = np.ones(len(labels.indices), self.dtype) if labels.weights is None else labels.weights
         if self.mask is not None:
             weights = weights * self.mask[labels.rows, labels.indices]
@@ -217,10 +238,7 @@ class Job:
         if self.masked:
             masked = np.isneginf(self.scores[labels.rows, labels.indices]) & (weights != 0)
             labels.refuse(masked, "class {} is masked: its score is -inf")
-        counts, sums, magnitudes = (np.bincount(labels.rows, each, rows) for each in (weights != 0, weights, np.abs(weights)))
-        self._a_row("labels", counts, sums)
-        self._defined("labels", counts, sums, magnitudes)
-        self._set(labels=labels, kept=kept, masked=self.masked or (kept is not None and self.loss.about.unit == "batch"))
+        return weights
 
     def _a_row(self, name: str, counts: Array, sums: Array) -> None:
         """Every row of labels is of the loss's kind, by their number and their sum; a row without any is, of every kind."""
@@ -283,6 +301,9 @@ class Runtime(Protocol):
     name: str
     device: str
     computes_by: str  # for people, in the log
+
+    def quick(self, job: Job) -> bool:
+        """Whether the job takes so little, a millisecond at most, that handing it to another thread and back is not worth it."""
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

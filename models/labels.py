@@ -1,5 +1,6 @@
 """Sparse labels: class indices, row after row, with the checks that keep an index from ever reaching memory that is not its own."""
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,12 +19,12 @@ class Labels:
     weights: Array | None = None  # [L] numbers
     flat: bool = False  # given as one plain int a row: an error then points at /labels/3, not at /labels/3/0
 
-    @property
+    @functools.cached_property
     def counts(self) -> Array:
         """How many labels each row has, [N]."""
         return np.diff(self.offsets)
 
-    @property
+    @functools.cached_property
     def rows(self) -> Array:
         """The row of each label, [L]."""
         return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
@@ -49,11 +50,13 @@ def well_formed(labels: Labels, rows: int) -> Labels:
     offsets = checks.integers(labels.offsets, "/label_offsets")
     if len(offsets) != rows + 1:
         raise InvalidTargets(Problem("/labels", f"has {len(offsets) - 1} rows; scores has {rows}"))
-    if offsets[0] != 0 or offsets[-1] != len(indices) or (np.diff(offsets) < 0).any():
+    found = replace(labels, indices=indices, offsets=offsets)
+    beyond = int(offsets.view(np.uint64).max()) > len(indices)  # or less than 0; else a difference could be too large for 64 bits
+    if beyond or offsets[0] != 0 or offsets[-1] != len(indices) or found.counts.min() < 0:
         raise InvalidTargets(Problem("/label_offsets", f"must rise from 0 to the number of labels, {len(indices)}"))
-    if labels.flat and (np.diff(offsets) != 1).any():
+    if labels.flat and (found.counts != 1).any():
         raise InvalidTargets(Problem("/labels", "single labels are one a row"))
-    return replace(labels, indices=indices, offsets=offsets)
+    return found
 
 
 def weighed(labels: Labels, dtype: str) -> Labels:
@@ -88,9 +91,12 @@ def without_ignored(labels: Labels, ignore_index: int | None) -> tuple[Labels, A
 def in_range(labels: Labels, classes: int) -> None:
     """Every index is a class, and no row names one twice."""
     indices = labels.indices
-    labels.refuse((indices < 0) | (indices >= classes), f"class {{}} is out of range for C = {classes}")
+    if int(indices.view(np.uint64).max(initial=0)) >= classes:  # where a negative one is very large
+        labels.refuse((indices < 0) | (indices >= classes), f"class {{}} is out of range for C = {classes}")
     if labels.width > 1:
         keys = labels.rows * classes + indices
+        if (keys[1:] > keys[:-1]).all():  # in order, as most are sent: none is there twice
+            return
         order = np.argsort(keys, kind="stable")
         twice = np.zeros(len(keys), bool)
         twice[order[1:]] = keys[order[1:]] == keys[order[:-1]]

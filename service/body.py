@@ -10,6 +10,7 @@ from starlette.requests import Request
 from models.errors import InvalidParameters, problem, shortened
 from service.compression import unpacked
 from service.errors import TIMEOUT_HEADER, BodyTooLarge, DeadlinePassed, MalformedRequest, StalledRequest, TooManyChunks
+from service.incoming import EXTENSION, Incoming
 from service.negotiation import request_coding
 from service.visit import Visit
 
@@ -38,7 +39,7 @@ async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) 
     if coding == "identity":
         return await read_body(request, limit, lead, visit.grow)
     packed = await read_body(request, limit, 0, visit.grow)
-    return await visit.spend("decode", limit, unpacked_behind, lead, packed, coding, limit, visit.grow)
+    return await visit.spend("decode", False, unpacked_behind, lead, packed, coding, limit, visit.grow)
 
 
 def unpacked_behind(lead: int, packed: bytearray, coding: str, limit: int, grow: Grow = freely) -> bytearray:
@@ -61,6 +62,9 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
+    incoming: Incoming | None = request.scope.get("extensions", {}).get(EXTENSION)
+    if incoming is not None:
+        return await received_in_place(incoming, lead, grow)
     body = bytearray(lead)
     known, chunks = FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
@@ -81,6 +85,38 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     except TimeoutError:
         raise StalledRequest(PATIENCE_S) from None
     return body
+
+
+async def received_in_place(incoming: Incoming, lead: int, grow: Grow) -> bytearray:
+    """The same, read to where it stays: twice as much each time, so that memory is taken for what came and not for a promise."""
+    body = bytearray(lead + incoming.length)
+    place = memoryview(body)[lead:]
+    reached = 0
+    try:
+        while reached < incoming.length:
+            piece = place[reached : 2 * reached or FIRST_BYTES]
+            if reached:
+                grow(len(piece))
+            incoming.aim(piece)
+            while not incoming.is_full:
+                await moved(incoming)
+            reached += len(piece)
+    finally:
+        incoming.stop()
+    return body
+
+
+async def moved(incoming: Incoming) -> None:
+    """Wait for more of a body; raises StalledRequest where none comes, and TooManyChunks where it comes in crumbs."""
+    reads = incoming.reads
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await incoming.moves()
+    except TimeoutError:
+        if incoming.reads == reads:
+            raise StalledRequest(PATIENCE_S) from None
+    if incoming.reads > MOST_SMALL_CHUNKS and incoming.taken < incoming.reads * SMALL_CHUNK_BYTES:
+        raise TooManyChunks(incoming.reads)
 
 
 async def small_body(request: Request, model: type[Model]) -> Model:

@@ -15,9 +15,14 @@ from service.errors import MalformedRequest, RequestError
 from service.schema import GradRequest, LossRequest, Options
 
 Headers = Mapping[str, str]
+FIELDS = {False: LossRequest.model_fields, True: GradRequest.model_fields}
+ARRAYS = {wants_grad: known.keys() - Options.model_fields.keys() for wants_grad, known in FIELDS.items()}
+DEFAULTS = dict(Options.model_validate({}))
 P = ParamSpec("P")
 T = TypeVar("T")
 Part = bytes | memoryview
+# So many bytes are read, or written, in half a millisecond: as numbers in text, and as views.
+TEXT_BYTES, BINARY_BYTES = 1 << 16, 5 << 18
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,16 @@ class Body:
 
 @dataclass(frozen=True)
 class Codec:
-    """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply."""
+    """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply.
+
+    `quick_bytes`: of an uncompressed body, or a result, that takes less to read or write than handing it to another thread.
+    """
 
     media_type: str
     read: Callable[[bytearray, Headers, int], dict[str, Any]]
     write: Callable[[Result], list[Part]]
     aliases: tuple[str, ...] = ()
+    quick_bytes: int = TEXT_BYTES
 
     def decode(self, body: bytearray, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
         """Bytes -> order.
@@ -87,14 +96,10 @@ def guarded(form: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 
 def order(fields: Mapping[str, Any], wants_grad: bool) -> Order:
     """The fields of a request -> an order; raises InvalidJob with a pointer for each field that is wrong."""
-    known = (GradRequest if wants_grad else LossRequest).model_fields
-    takes_arrays = known.keys() - Options.model_fields.keys()
-    small = {name: value for name, value in fields.items() if name not in takes_arrays}
-    try:
-        options = dict(Options.model_validate(few_unknown(small, Options.model_fields)))
-    except ValidationError as invalid:
-        raise InvalidParameters(*(problem(each, "", known) for each in invalid.errors(include_url=False))) from None
-    arrays = {name: value for name, value in fields.items() if name in takes_arrays and value is not None}
+    arrays_of = ARRAYS[wants_grad]
+    small = {name: value for name, value in fields.items() if name not in arrays_of}
+    options = checked(small, wants_grad) if small else dict(DEFAULTS)
+    arrays = {name: value for name, value in fields.items() if name in arrays_of and value is not None}
     if "scores" not in arrays:
         raise InvalidScores(Problem("/scores", "is missing; expected [N, C] numbers"))
     runtime = options.pop("runtime")
@@ -102,3 +107,11 @@ def order(fields: Mapping[str, Any], wants_grad: bool) -> Order:
     given = arrays["scores"].dtype
     job = Job(loss=loss, wants_grad=wants_grad, **options, **arrays)
     return Order(job, runtime, given if given in HALF and "dtype" not in small else None)
+
+
+def checked(small: Mapping[str, Any], wants_grad: bool) -> dict[str, Any]:
+    """The fields that are no arrays, all of them; raises InvalidParameters."""
+    try:
+        return dict(Options.model_validate(few_unknown(small, Options.model_fields)))
+    except ValidationError as invalid:
+        raise InvalidParameters(*(problem(each, "", FIELDS[wants_grad]) for each in invalid.errors(include_url=False))) from None

@@ -15,7 +15,6 @@ from service.errors import BatchTooLarge, DeadlinePassed, NotReady, Overloaded
 from service.memory import Memory
 
 T = TypeVar("T")
-SMALL_BYTES = 1 << 16  # work on so little takes less than handing it to another thread
 STARTING = "the service is starting: its runtimes are not warm yet"
 DRAINING = "the service is about to stop"
 FAULTY = "a device of the service has failed; it is about to be started again"

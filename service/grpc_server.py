@@ -18,6 +18,7 @@ from models.errors import JobError
 from service import metrics
 from service import open_inference_models as about
 from service.body import PATIENCE_S
+from service.codec import BINARY_BYTES
 from service.codecs import open_inference_grpc as codec
 from service.engine import DRAINING, Engine
 from service.errors import ClientGone, MalformedRequest, NotReady, RequestError, StalledRequest, Unauthorized, status_of
@@ -239,14 +240,20 @@ class GrpcServer:
         async with visit:
             data = await coming()
             await visit.take(len(data))
-            message = await visit.spend("decode", len(data), codec.parsed, pb.ModelInferRequest, data)
+            quick = len(data) <= BINARY_BYTES
+            message = await visit.spend("decode", quick, codec.parsed, pb.ModelInferRequest, data)
             model = find_model(message.model_name, message.model_version)
             visit.model = model.name
             most = self.settings.max_elements
-            inference = await visit.spend("decode", len(data), codec.decode, message, model, self.regions, most)
+            shared = codec.shared_bytes_of(message, self.regions)
+            if shared:
+                await visit.take(len(data) + shared)
+            quick = len(data) + shared <= BINARY_BYTES and codec.is_raw(message)
+            inference = await visit.spend("decode", quick, codec.decode, message, model, self.regions, most)
             visit.within(inference.timeout_s)
             result = await visit.run(inference.order)
-            reply = await visit.spend("encode", result.nbytes, encode, inference, message, self.regions, result)
+            quick = result.nbytes <= BINARY_BYTES and codec.is_raw(message)
+            reply = await visit.spend("encode", quick, encode, inference, message, self.regions, result)
             visit.keep(len(reply))
             return reply
 

@@ -1,5 +1,6 @@
 """What `GET /metrics` tells: requests, seconds in decode, wait, run and encode (the same four words as the code), and what is in flight."""
 
+import functools
 import platform
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -48,14 +49,27 @@ OTHER = "other"
 
 def observe(route: str, loss: str, status: int, seconds: float) -> None:
     """A request that has been answered."""
-    REQUESTS.labels(route, loss, str(status)).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
+    count, duration = counters(route, loss, status)
+    count.inc()
+    duration.observe(seconds)
+
+
+@functools.cache  # as many as there are routes, losses and statuses
+def counters(route: str, loss: str, status: int) -> tuple[Counter, Histogram]:
+    """Those of one kind of request."""
+    return REQUESTS.labels(route, loss, str(status)), REQUEST_SECONDS.labels(route)
+
+
+@functools.cache
+def stage_histogram(stage: Stage) -> Histogram:
+    """That of a stage."""
+    return STAGE_SECONDS.labels(stage)
 
 
 def observe_stages(spent_ns: Iterable[tuple[Stage, int]], rows: int) -> None:
     """A job that has been computed."""
     for stage, ns in spent_ns:
-        STAGE_SECONDS.labels(stage).observe(ns / 1e9)
+        stage_histogram(stage).observe(ns / 1e9)
     BATCH_ROWS.observe(rows)
 
 

@@ -1,5 +1,6 @@
 """Which codec reads a request and which writes the reply, and how each is compressed: from the headers."""
 
+import functools
 import importlib.util
 from collections.abc import Iterable, Mapping
 
@@ -11,6 +12,7 @@ from service.codecs import plain_json, safetensors
 from service.compression import CODINGS, REPLY_CODINGS
 from service.errors import NotAcceptable, UnsupportedMediaType
 
+REMEMBERED = 64  # of the headers that clients of a service send, which are few
 DEFAULT = plain_json.CODEC
 OPTIONAL = {"application/vnd.apache.arrow.stream": "arrow"}  # media type -> the extra that brings it
 
@@ -47,8 +49,12 @@ def request_coding(headers: Mapping[str, str]) -> str:
 
 def reply_codec(headers: Mapping[str, str]) -> Codec:
     """The best codec that Accept admits; the request's own where it admits any. Raises NotAcceptable."""
-    own = request_codec(headers)
-    accept = all_of(headers, "accept")
+    return best_codec(request_codec(headers), all_of(headers, "accept"))
+
+
+@functools.lru_cache(REMEMBERED)
+def best_codec(own: Codec, accept: str) -> Codec:
+    """The same from the header alone."""
     accepted = ranges(accept or "*/*")
     best = max(CODECS.values(), key=lambda codec: (welcome(codec, accepted), codec is own))
     if welcome(best, accepted) == 0:
@@ -58,7 +64,13 @@ def reply_codec(headers: Mapping[str, str]) -> Codec:
 
 def reply_coding(headers: Mapping[str, str]) -> str:
     """How the reply is compressed: not at all, unless Accept-Encoding names a way that it likes no less."""
-    accepted = ranges(all_of(headers, "accept-encoding"))
+    return best_coding(all_of(headers, "accept-encoding"))
+
+
+@functools.lru_cache(REMEMBERED)
+def best_coding(accept: str) -> str:
+    """The same from the header alone."""
+    accepted = ranges(accept)
     best = max(REPLY_CODINGS, key=lambda coding: accepted.get(coding, 0.0))
     return best if 0.0 < accepted.get(best, 0.0) >= accepted.get("identity", 0.0) else "identity"
 

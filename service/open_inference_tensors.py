@@ -1,6 +1,6 @@
 """The Open Inference Protocol's tensors: their datatypes, where their numbers are, and which of them a reply is to hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,12 @@ def place(where: str, parameters: Mapping[str, Any]) -> Place | None:
     if not isinstance(region, str) or not all(type(each) is int for each in (byte_size, offset)):
         raise InvalidParameters(Problem(where, f"expected a name and integers: {', '.join(SHARED_MEMORY)}"))
     return Place(region, offset, byte_size)
+
+
+def shared_bytes(parameters: Iterable[Mapping[str, Any]], regions: Regions) -> int:
+    """How many bytes of shared memory a request's inputs have, by what it says of each and at most a region."""
+    sizes = (each.get("shared_memory_byte_size") for each in parameters)
+    return sum(min(size, regions.largest) for size in sizes if type(size) is int and size > 0)
 
 
 def in_shared_memory(name: str, dtype: np.dtype[Any], shape: Sequence[int], place: Place, regions: Regions, most_elements: int) -> Array:

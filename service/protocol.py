@@ -5,19 +5,26 @@ but httptools ends the message where it sees one, and the body of a POST is lost
 
 A reply may be complete while the body of its request still comes: a refusal, mostly. The rest is read for a moment and thrown away,
 for to close at once would have the client's system throw away the reply too (RFC 9112, 9.6).
+
+A body whose length was announced is read straight to where it is wanted (`service.incoming`), past the parser, which begins anew behind it.
 """
 
 import asyncio
 import re
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.incoming import EXTENSION, Incoming
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 LAST_MOMENT_S = 0.5
 MOST_HEAD_BYTES = 1 << 16
 LEAST_READ_BYTES = 1 << 16  # of a reply, in the time for a piece of it
 MOST_REST_BYTES = 32 << 20  # of a body whose request has been answered, and the connection closed
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 END_OF_HEAD = b"\r\n\r\n"
+ROOM = memoryview(bytearray(1 << 16))  # for what is read on any connection, until the same moment's `buffer_updated` takes it out
 
 
 class Lingering:
@@ -37,6 +44,26 @@ class Lingering:
             transport.write_eof()
 
 
+class Reader(asyncio.BufferedProtocol):
+    """What the transport sees of a connection: where to put the bytes that it reads."""
+
+    def __init__(self, protocol: "HttpProtocol") -> None:
+        self.protocol = protocol
+        self.pause_writing, self.resume_writing = protocol.pause_writing, protocol.resume_writing  # type: ignore[method-assign]
+        self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the body is wanted, if one comes; else a place for all."""
+        return self.protocol.place or ROOM
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were put there."""
+        if self.protocol.place:
+            self.protocol.body_received(nbytes)
+        else:
+            self.protocol.data_received(bytes(ROOM[:nbytes]))
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol over httptools, deaf to offers of another protocol."""
 
@@ -50,11 +77,14 @@ class HttpProtocol(HttpToolsProtocol):
     rest_timer: asyncio.TimerHandle | None = None
     rest_bytes = 0
     last = False  # the connection is not used for another request
+    incoming: Incoming | None = None  # a body that the parser does not see to its end
+    body_bytes = 0  # of the body, that came so far
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection, which has a while to send a request's head."""
         super().connection_made(transport)
         self.lingering = Lingering(self)
+        transport.set_protocol(Reader(self))
         self.expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,6 +93,49 @@ class HttpProtocol(HttpToolsProtocol):
         self.reply_moves()
         self.rest_came()
         super().connection_lost(exc)
+        if self.incoming is not None:
+            self.incoming.moved.set()
+
+    @property
+    def place(self) -> memoryview | None:
+        """Where the next bytes of a body are wanted."""
+        return None if self.incoming is None else self.incoming.view
+
+    def receive_into(self, incoming: Incoming) -> None:
+        """Read what comes next of a body straight to its place."""
+        self.incoming = incoming
+        if self.cycle.disconnected:
+            incoming.moved.set()
+        if self.cycle.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(CONTINUE)
+            self.cycle.waiting_for_100_continue = False
+        self.flow.resume_reading()
+
+    def body_received(self, count: int) -> None:
+        """So many bytes of a body have been read to their place."""
+        assert self.incoming is not None
+        self.incoming.advance(count)
+        self.body_bytes += count
+        if self.body_bytes == self.incoming.length:
+            self.body_is_whole()
+        elif self.incoming.is_full:
+            self.flow.pause_reading()
+
+    def rest_of_body(self, data: bytes) -> bytes:
+        """Bytes behind those that were read to their place: what nobody wants any more of the body, and then something else."""
+        assert self.incoming is not None
+        body = data[: self.incoming.length - self.body_bytes]
+        self.on_body(body)
+        if self.body_bytes == self.incoming.length:
+            self.body_is_whole()
+        return data[len(body) :]
+
+    def body_is_whole(self) -> None:
+        """What comes next is a head, for a parser that has not seen this body's beginning."""
+        self.incoming = None
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.on_message_complete()
 
     def expect_head(self) -> None:
         """Close the connection unless a whole head comes within the time for one."""
@@ -132,14 +205,27 @@ class HttpProtocol(HttpToolsProtocol):
             if self.rest_bytes > MOST_REST_BYTES:
                 self.transport.close()
                 return
-        super().data_received(data)
+        if self.incoming is not None:
+            rest = self.rest_of_body(data)
+            if rest:
+                self.data_received(rest)
+        else:
+            super().data_received(data)
 
     def on_headers_complete(self) -> None:
         """What follows is the body."""
-        self.in_head, self.head_bytes = False, 0
+        self.in_head, self.head_bytes, self.body_bytes = False, 0, 0
         self.head_came()
         super().on_headers_complete()
         self.cycle.transport = self.lingering  # type: ignore[assignment]
+        length = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+        if length:
+            self.scope["extensions"] = {EXTENSION: Incoming(self, self.cycle, length)}  # type: ignore[dict-item]
+
+    def on_body(self, body: bytes) -> None:
+        """Some of it, which came with the head or is sent without its length."""
+        self.body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """What follows is the next head."""

@@ -100,6 +100,11 @@ class Regions:
             raise UnknownRegion(NO_SUCH)
         return self.named[name]
 
+    @property
+    def largest(self) -> int:
+        """The size of the largest region."""
+        return max((each.byte_size for each in self.named.values()), default=0)
+
     def is_on(self) -> None:
         """Raise UnknownRegion where shared memory is off."""
         if self.prefix is None:

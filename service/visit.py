@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, Self, TypeVar, get_args
 from models.contract import Result
 from models.errors import DeviceFault, OutOfMemory
 from service.codec import Order
-from service.engine import SMALL_BYTES, Engine
+from service.engine import Engine
 from service.errors import ClientGone, DeadlinePassed, NotReady, Overloaded
 from service.memory import COST, KEPT
 from service.statistics import Stage, Statistics
@@ -75,9 +75,11 @@ class Visit:
             self.deadline.reschedule(asyncio.get_running_loop().time() + timeout_s - spent_s)
 
     async def take(self, body_bytes: int) -> None:
-        """Wait for the memory that a body of this size takes, read and computed with."""
+        """Wait for the memory that so many bytes take, read and computed with; what it has is given back: else two could wait for ever."""
         began = time.perf_counter_ns()
-        self.nbytes += await self.engine.memory.take(body_bytes * COST)
+        held, self.nbytes = self.nbytes, 0
+        self.engine.memory.give(held)
+        self.nbytes = await self.engine.memory.take(body_bytes * COST)
         self.spent_ns["wait"] += time.perf_counter_ns() - began
 
     def grow(self, body_bytes: int) -> None:
@@ -89,8 +91,8 @@ class Visit:
             raise Overloaded("other requests take the memory that this one would need")
         self.nbytes += nbytes
 
-    async def spend(self, stage: Stage, nbytes: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do the work of one stage: at once if it is on few bytes, and in a thread otherwise, for which it may have to wait."""
+    async def spend(self, stage: Stage, quick: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do the work of one stage: at once if it is quick, and in a thread otherwise, for which it may have to wait."""
         asked = time.perf_counter_ns()
 
         def timed() -> T:
@@ -101,7 +103,7 @@ class Visit:
             finally:
                 self.spent_ns[stage] += time.perf_counter_ns() - began
 
-        if nbytes <= SMALL_BYTES:
+        if quick:
             return timed()
         future = self.engine.submit(timed)
         self.work = future
@@ -127,7 +129,7 @@ class Visit:
         self.engine.fits(order.job.shape)
         runtime = self.engine.runtime(order.runtime)
         try:
-            return await self.spend("run", order.job.scores.nbytes, runtime.run, order.job)
+            return await self.spend("run", runtime.quick(order.job), runtime.run, order.job)
         except MemoryError:
             raise OutOfMemory("the service has not the memory for this batch; send fewer rows at a time") from None
         except DeviceFault as error:

@@ -18,6 +18,7 @@ from models.plan import Plan, plan
 from models.runtimes.warm_up import warm_up_jobs
 
 ERRORS_ONLY = 3
+QUICK = 1 << 14  # numbers
 
 
 class OnnxRuntime:
@@ -32,6 +33,10 @@ class OnnxRuntime:
         with contextlib.suppress(Fail):  # one pool for all sessions of a process: the first runtime has made it
             onnxruntime.set_global_thread_pool_sizes(threads, 1)
         self.session = functools.lru_cache(sessions)(self._session)
+
+    def quick(self, job: Job) -> bool:
+        """Whether it takes a millisecond at most: a small batch."""
+        return job.scores.size <= QUICK
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

@@ -15,6 +15,7 @@ from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
 NO_MEMORY = "can't allocate memory"  # how PyTorch says so of a CPU
+QUICK, QUICK_FUSED = 1 << 14, 1 << 18  # numbers that are computed in a millisecond at most
 WORTH_THREADS = 1 << 16  # numbers; with fewer, waking another thread takes longer than the work
 
 
@@ -35,6 +36,10 @@ class PyTorch:
         missing = native.missing() if fused and wanted.type == "cpu" else "not used"
         self.fused = missing is None
         self.computes_by = "its fused kernel" if self.fused else f"the equations alone (fused kernel: {missing})"
+
+    def quick(self, job: Job) -> bool:
+        """Whether it takes a millisecond at most: a small batch, or a larger one for the fused kernel."""
+        return job.scores.size <= (QUICK_FUSED if self.fused and native.covered(job) else QUICK)
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

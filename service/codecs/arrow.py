@@ -11,7 +11,7 @@ from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import InvalidJob, InvalidParameters, InvalidScores, Problem, few_unknown, problem, shortened
 from service.arrow_messages import messages
-from service.codec import Codec, Part
+from service.codec import BINARY_BYTES, Codec, Part
 from service.codecs.plain_json import nested_alike, plain_number, vector
 from service.errors import TensorTooLarge
 from service.json_arrays import Numbers, counted, wrong
@@ -176,4 +176,4 @@ def packed(array: Array) -> Any:
     return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
 
 
-CODEC = Codec("application/vnd.apache.arrow.stream", read, write)
+CODEC = Codec("application/vnd.apache.arrow.stream", read, write, quick_bytes=BINARY_BYTES)

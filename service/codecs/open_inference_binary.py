@@ -1,13 +1,17 @@
 """The Open Inference Protocol with tensors behind its JSON (the binary tensor data extension), or in shared memory."""
 
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from models.checks import Array
 from models.contract import Result
 from models.errors import escaped, shortened
-from service.codec import Body, Part, guarded
+from service.codec import BINARY_BYTES, TEXT_BYTES, Body, Part, guarded
 from service.codecs import open_inference_json
 from service.errors import MalformedRequest
 from service.open_inference import Asked, Inference, Model, inference
-from service.open_inference_schema import InferInput, InferOutput
+from service.open_inference_schema import InferInput, InferOutput, InferRequest
 from service.open_inference_tensors import datatype, described, flag, in_shared_memory, place, put, wanted
 from service.shared_memory import Regions
 from service.tensors import raw, viewed
@@ -32,27 +36,63 @@ def lead(length: int | None) -> int:
     return 0 if length is None else -length % ALIGNMENT
 
 
-def decode(body: bytearray, length: int | None, model: Model, regions: Regions, most_elements: int) -> Inference:
-    """The body, behind its lead -> what is asked for; raises like `Codec.decode`."""
-    form = JSON if length is None else f"{length} bytes of JSON, and tensors"
-    try:
-        asked = guarded(form, read, body, length, model, regions, most_elements)
-    except MalformedRequest as error:
-        hint = f"; tensors behind the JSON need the header {LENGTH}" if length is None and SIZE.encode() in body else ""
-        raise MalformedRequest(f"{error}{hint}") from None
-    return inference(model, asked)
+class Parsed(NamedTuple):
+    """A body apart: its JSON, the numbers that stood there, and what lies behind it."""
+
+    message: InferRequest
+    arrays: list[Array | None]
+    behind: memoryview
+    length: int | None
 
 
-def read(body: bytearray, length: int | None, model: Model, regions: Regions, most_elements: int) -> Asked:
-    """The same before its meaning is looked at; tensors behind the JSON as views of the body."""
+def parsed(body: bytearray, length: int | None, most_elements: int) -> Parsed:
+    """The body, behind its lead -> its parts; raises MalformedRequest, or InvalidJob."""
     before = lead(length)
     if length is not None and length > len(body) - before:
         raise MalformedRequest(f"{LENGTH}: the JSON cannot take {length} bytes of a body of {len(body) - before}")
     text = body if length is None else body[before : before + length]
-    message, arrays = open_inference_json.read(text, most_elements)
-    behind = memoryview(body)[len(body) if length is None else before + length :]
-    tensors = []
-    for each, array in zip(message.inputs, arrays, strict=True):
+    with hinted(length is None and SIZE.encode() in body):
+        message, arrays = guarded(form(length), open_inference_json.read, text, most_elements)
+    return Parsed(message, arrays, memoryview(body)[len(body) if length is None else before + length :], length)
+
+
+def quickly_parsed(body: bytearray, length: int | None) -> bool:
+    """Whether `parsed` takes less than handing the body to another thread."""
+    return (len(body) if length is None else length) <= TEXT_BYTES
+
+
+def quickly_encoded(request: Inference, result: Result) -> bool:
+    """Whether `encode` does."""
+    is_text = any(each.place is None and not each.binary for each in request.outputs)
+    return result.nbytes <= (TEXT_BYTES if is_text else BINARY_BYTES)
+
+
+def form(length: int | None) -> str:
+    """What a body is called in an error."""
+    return JSON if length is None else f"{length} bytes of JSON, and tensors"
+
+
+@contextlib.contextmanager
+def hinted(is_likely: bool) -> Iterator[None]:
+    """Say which header is likely to be missing, where something is wrong."""
+    try:
+        yield
+    except MalformedRequest as error:
+        hint = f"; tensors behind the JSON need the header {LENGTH}" if is_likely else ""
+        raise MalformedRequest(f"{error}{hint}") from None
+
+
+def decode(given: Parsed, model: Model, regions: Regions, most_elements: int) -> Inference:
+    """The parts of a body -> what is asked for; raises like `Codec.decode`."""
+    with hinted(given.length is None and any(SIZE in (each.parameters or {}) for each in given.message.inputs)):
+        asked = guarded(form(given.length), read, given, model, regions, most_elements)
+    return inference(model, asked)
+
+
+def read(given: Parsed, model: Model, regions: Regions, most_elements: int) -> Asked:
+    """The same before its meaning is looked at; tensors behind the JSON as views of the body."""
+    message, behind, tensors = given.message, given.behind, []
+    for each, array in zip(message.inputs, given.arrays, strict=True):
         found, behind = placed(each, array, behind, regions, most_elements)
         tensors.append((each.name, found))
     if len(behind):

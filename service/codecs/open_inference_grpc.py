@@ -22,6 +22,7 @@ from service.open_inference_tensors import (
     in_shared_memory,
     place,
     put,
+    shared_bytes,
     wanted,
 )
 from service.protobuf_fields import refuse_crumbs
@@ -54,6 +55,17 @@ def parsed(kind: type[M], data: bytes) -> M:
 def decode(message: pb.ModelInferRequest, model: Model, regions: Regions, most_elements: int) -> Inference:
     """A message -> what is asked for; raises like `Codec.decode`."""
     return inference(model, guarded(FORM, read, message, model, regions, most_elements))
+
+
+def shared_bytes_of(message: pb.ModelInferRequest, regions: Regions) -> int:
+    """How many bytes of shared memory it names."""
+    named = ({name: each.int64_param for name, each in given.parameters.items()} for given in message.inputs)
+    return shared_bytes(named, regions)
+
+
+def is_raw(message: pb.ModelInferRequest) -> bool:
+    """Whether no tensor is of numbers that protobuf wrote."""
+    return not any(each.HasField("contents") for each in message.inputs)
 
 
 def read(message: pb.ModelInferRequest, model: Model, regions: Regions, most_elements: int) -> Asked:
@@ -134,7 +146,7 @@ def reply(request: Inference, message: pb.ModelInferRequest, regions: Regions, r
     """The reply as a message."""
     outputs = request.reply(result)
     put(outputs, regions)
-    is_raw = not any(each.HasField("contents") for each in message.inputs) or any(array.dtype in HALF for _, array in outputs)
+    as_bytes = is_raw(message) or any(array.dtype in HALF for _, array in outputs)
     answer = pb.ModelInferResponse(model_name=request.model.name, model_version=VERSION, id=request.id)
     for each, array in outputs:
         about = described(each, array)
@@ -142,7 +154,7 @@ def reply(request: Inference, message: pb.ModelInferRequest, regions: Regions, r
         if each.place is not None:
             for name, word in about["parameters"].items():
                 output.parameters[name].MergeFrom(parameter(word))
-        if is_raw:
+        if as_bytes:
             answer.raw_output_contents.append(b"" if each.place is not None else array.tobytes())
         elif each.place is None:
             getattr(output.contents, CONTENTS[about["datatype"]]).extend(array.reshape(-1).tolist())

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import escaped, shortened
-from service.codec import Codec, Part
+from service.codec import BINARY_BYTES, Codec, Part
 from service.errors import MalformedRequest
 from service.json_object import unique
 from service.metadata import AS_JSON, parsed
@@ -100,9 +101,9 @@ def write(result: Result) -> list[Part]:
         header[name] = {"dtype": NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [reached, reached + array.nbytes]}
         reached += array.nbytes
         parts.append(raw(array))
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = orjson.dumps(header)
     text += b" " * (-len(text) % LENGTH_BYTES)
     return [len(text).to_bytes(LENGTH_BYTES, "little") + text, *parts]
 
 
-CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",))
+CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",), quick_bytes=BINARY_BYTES)

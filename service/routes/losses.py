@@ -25,10 +25,13 @@ async def grad(request: Request) -> Response:
 async def answer(request: Request, *, wants_grad: bool) -> Response:
     """Bytes -> job -> result -> bytes."""
     headers, state = request.headers, request.state
-    codec, reply = request_codec(headers), reply_codec(headers)
+    codec, reply, coding = request_codec(headers), reply_codec(headers), reply_coding(headers)
     async with visiting(request) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes)
-        order = await visit.spend("decode", len(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
+        order = await visit.spend(
+            "decode", len(body) <= codec.quick_bytes, codec.decode, body, headers, wants_grad, state.settings.max_elements
+        )
         del body  # a large one is not held while its numbers are computed with
         result = await visit.run(order)
-        return Reply(await visit.spend("encode", result.nbytes, reply.encode, order, result, reply_coding(headers)), visit)
+        quick = result.nbytes <= reply.quick_bytes and coding == "identity"
+        return Reply(await visit.spend("encode", quick, reply.encode, order, result, coding), visit)

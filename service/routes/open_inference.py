@@ -6,11 +6,13 @@ from fastapi import APIRouter, Path, Request, Response
 
 from service import open_inference_models as about
 from service.body import small_body, visiting, whole_body
+from service.codec import BINARY_BYTES
 from service.codecs import open_inference_binary as binary
 from service.documentation import INFER, problems
 from service.negotiation import reply_coding
 from service.open_inference import VERSION, find_model
 from service.open_inference_schema import IndexEntry, IndexRequest, ModelMetadata, ModelReady, ServerMetadata
+from service.open_inference_tensors import shared_bytes
 from service.reply import Reply
 from service.statistics import Statistics
 
@@ -73,11 +75,18 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
     length = binary.header_length(request.headers.get(binary.LENGTH))
     async with visiting(request, model.name) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes, binary.lead(length))
-        inference = await visit.spend("decode", len(body), binary.decode, body, length, model, state.regions, state.settings.max_elements)
-        del body
+        most = state.settings.max_elements
+        parsed = await visit.spend("decode", binary.quickly_parsed(body, length), binary.parsed, body, length, most)
+        shared = shared_bytes((each.parameters or {} for each in parsed.message.inputs), state.regions)
+        if shared:
+            await visit.take(len(body) + shared)
+        quick = len(parsed.behind) + shared <= BINARY_BYTES
+        inference = await visit.spend("decode", quick, binary.decode, parsed, model, state.regions, most)
+        del body, parsed
         visit.within(inference.timeout_s)
         result = await visit.run(inference.order)
-        reply = await visit.spend("encode", result.nbytes, binary.encode, inference, state.regions, result, coding)
+        quick = coding == "identity" and binary.quickly_encoded(inference, result)
+        reply = await visit.spend("encode", quick, binary.encode, inference, state.regions, result, coding)
         return Reply(reply, visit)
 
 

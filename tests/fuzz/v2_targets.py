@@ -27,7 +27,7 @@ def model_of(data: bytes) -> Model:
 def inferred(model: Model, body: bytes, length: int | None) -> Inference:
     """What a body asks for; a reply to it can be written."""
     whole = bytearray(binary.lead(length)) + body
-    inference = binary.decode(whole, length, model, REGIONS, MOST_ELEMENTS)
+    inference = binary.decode(binary.parsed(whole, length, MOST_ELEMENTS), model, REGIONS, MOST_ELEMENTS)
     reply = binary.encode(inference, REGIONS, result_of(inference.order.job))
     text = b"".join(reply.parts)
     json.loads(text[: int(reply.headers.get(binary.LENGTH, len(text)))])

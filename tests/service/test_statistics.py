@@ -6,7 +6,7 @@ import time
 import pytest
 
 from models.errors import InvalidJob
-from service.engine import SMALL_BYTES, Engine
+from service.engine import Engine
 from service.errors import NotReady
 from service.open_inference_models import statistics
 from service.statistics import Statistics
@@ -22,8 +22,8 @@ def test_time_is_counted_where_it_is_spent() -> None:
         async with Visit(engine, found, 10, model="a") as each:
             other = asyncio.create_task(engine.in_thread(time.sleep, 0.05))
             await asyncio.sleep(0)
-            await each.spend("run", SMALL_BYTES + 1, time.sleep, 0.02)  # behind the other, in the only thread
-            await each.spend("encode", 0, time.sleep, 0.01)
+            await each.spend("run", False, time.sleep, 0.02)  # behind the other, in the only thread
+            await each.spend("encode", True, time.sleep, 0.01)
             await other
         engine.close()
         return found

@@ -8,15 +8,13 @@ import pytest
 
 from models.errors import DeviceFault
 from service.codec import Order
-from service.engine import SMALL_BYTES, Engine
+from service.engine import Engine
 from service.errors import BatchTooLarge, ClientGone, DeadlinePassed, NotReady, Overloaded
 from service.memory import COST, KEPT
 from service.open_inference import models
 from service.statistics import Statistics
 from service.visit import Visit
 from tests.service.test_engine import Waiting, job
-
-LARGE = SMALL_BYTES + 1
 
 
 async def engine(runtime: Waiting | None = None, jobs: int = 1, memory_bytes: int = 1 << 20) -> Engine:
@@ -37,7 +35,7 @@ def test_a_deadline_ends_a_request_that_waits_and_what_waits_with_it_never_begin
         first = made.submit(lambda: may_end.wait(5))
         with pytest.raises(DeadlinePassed, match="within 50 ms"):
             async with visit(made, 0.05) as each:
-                await each.spend("run", LARGE, lambda: began.append(1))
+                await each.spend("run", False, lambda: began.append(1))
         assert made.unfinished == 0
         may_end.set()
         first.result(5)
@@ -53,7 +51,7 @@ def test_what_runs_on_behind_a_deadline_keeps_its_place_and_memory_until_it_is_d
         with pytest.raises(DeadlinePassed):
             async with visit(made, 0.05) as each:
                 await each.take(100)
-                await each.spend("run", LARGE, lambda: may_end.wait(5))
+                await each.spend("run", False, lambda: may_end.wait(5))
         assert (made.unfinished, made.memory.taken, made.running) == (1, 100 * COST, 1)
         may_end.set()
         for _ in range(100):
@@ -77,7 +75,7 @@ def test_a_client_that_leaves_takes_its_waiting_work_along() -> None:
         asyncio.get_running_loop().call_later(0.05, left.set)
         with pytest.raises(ClientGone):
             async with visit(made, gone=gone) as each:
-                await each.spend("run", LARGE, lambda: began.append(1))
+                await each.spend("run", False, lambda: began.append(1))
         may_end.set()
         made.close()
         assert (began, made.unfinished) == ([], 0)
@@ -93,9 +91,9 @@ def test_a_client_that_stays_gets_its_result_and_errors() -> None:
             await asyncio.Event().wait()
 
         async with visit(made, gone=gone) as each:
-            assert await each.spend("run", LARGE, lambda: 7) == 7
+            assert await each.spend("run", False, lambda: 7) == 7
             with pytest.raises(ZeroDivisionError):
-                await each.spend("run", LARGE, lambda: 1 / 0)
+                await each.spend("run", False, lambda: 1 / 0)
         made.close()
 
     asyncio.run(stay())
