@@ -31,6 +31,7 @@ from service.management import managed
 from service.open_inference import models
 from service.reply import ProblemReply, problem_reply
 from service.routes import catalogue, health, losses, open_inference, open_inference_shared_memory
+from service.routes.direct import direct, everyone
 from service.settings import Settings
 from service.shared_memory import Regions
 from service.statistics import Statistics
@@ -97,6 +98,7 @@ def create_app(
     app.state.engine, app.state.over_grpc = None, None  # until it serves
     app.state.drain, app.state.end = functools.partial(drain, app), functools.partial(end, app, settings.timeout_ms / 1000)
     app.state.look, app.state.on_fault = functools.partial(look, app, device_memory), lambda: None
+    app.router.routes[:0] = direct((losses.router, open_inference.router), admitted if settings.api_keys_file else everyone)
     for router in (losses.router, catalogue.router, open_inference.router, open_inference_shared_memory.router):
         app.include_router(router, dependencies=[Depends(admitted)] if settings.api_keys_file else [])
     app.include_router(health.router)

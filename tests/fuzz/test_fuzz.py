@@ -28,7 +28,7 @@ BREAKS = {
     "v2_grpc_nearly_valid": "service.codecs.open_inference_grpc.described",
     "compressed_body": "service.compression.members",
     "packed_body": "service.compression.deflate_form",
-    "request_headers": "service.negotiation.ranges",
+    "request_headers": "service.negotiation.all_of",
 }
 
 

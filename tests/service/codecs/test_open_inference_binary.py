@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.contract import Result
 from models.errors import InvalidJob, JobError
-from service.codecs.open_inference_binary import decode, encode, header_length, lead
+from service.codecs.open_inference_binary import decode, encode, header_length, lead, parsed
 from service.errors import MalformedRequest, RequestError, TensorTooLarge
 from service.open_inference import find_model
 from service.shared_memory import Regions
@@ -42,7 +42,7 @@ def decoded(request: Any, data: bytes = b"", length: int | None = -1, model: str
     """What is asked for; the length of the JSON is right unless another is said."""
     text = json.dumps(request).encode()
     length = len(text) if length == -1 else length
-    return decode(bytearray(lead(length)) + text + data, length, find_model(model), NONE, MOST)
+    return decode(parsed(bytearray(lead(length)) + text + data, length, MOST), find_model(model), NONE, MOST)
 
 
 def test_tensors_lie_behind_the_json_in_the_order_of_the_inputs() -> None:
@@ -89,7 +89,7 @@ def test_each_output_is_binary_or_not_as_it_is_asked_for() -> None:
 def test_tensors_are_aligned_views_of_the_body_however_long_the_json_is(spaces: int) -> None:
     text = json.dumps({"inputs": [tensor("scores", "FP64", [1, 2], 16), tensor("targets", "FP64", [1, 2], 16)]}).encode() + b" " * spaces
     body = bytearray(lead(len(text))) + text + struct.pack("<4d", 1, 2, 0, 1)
-    job = decode(body, len(text), find_model(MODEL), NONE, MOST).order.job
+    job = decode(parsed(body, len(text), MOST), find_model(MODEL), NONE, MOST).order.job
     whole = np.frombuffer(body, np.uint8)
     assert np.shares_memory(whole, job.scores) and np.shares_memory(whole, job.targets)
     assert job.scores.flags.aligned and job.targets.flags.aligned
@@ -198,7 +198,7 @@ VALID = json.dumps(TWO).encode()
 @given(body=st.binary(max_size=200), length=st.none() | st.integers(0, 250))
 def test_no_bytes_raise_anything_but_our_own_errors(body: bytes, length: int | None) -> None:
     with pytest.raises((JobError, RequestError)):
-        decode(bytearray(lead(length)) + body, length, find_model(MODEL), NONE, MOST)
+        decode(parsed(bytearray(lead(length)) + body, length, MOST), find_model(MODEL), NONE, MOST)
 
 
 @given(place=st.integers(0, len(VALID) - 1), byte=st.integers(0, 255), insert=st.booleans(), off=st.integers(-3, 3))
@@ -207,6 +207,6 @@ def test_no_single_byte_raises_anything_but_our_own_errors(place: int, byte: int
     text[place : place + (not insert)] = bytes([byte])
     length = len(text) + off
     try:
-        decode(bytearray(lead(length)) + text + SCORES + LABELS, length, find_model(MODEL), NONE, MOST)
+        decode(parsed(bytearray(lead(length)) + text + SCORES + LABELS, length, MOST), find_model(MODEL), NONE, MOST)
     except (JobError, RequestError):
         return

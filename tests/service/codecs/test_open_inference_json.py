@@ -10,7 +10,7 @@ import pytest
 from models.checks import BFLOAT16
 from models.contract import Result
 from models.errors import InvalidJob
-from service.codecs.open_inference_binary import decode, encode
+from service.codecs.open_inference_binary import decode, encode, parsed
 from service.codecs.open_inference_json import read
 from service.errors import MalformedRequest, TensorTooLarge
 from service.open_inference import find_model
@@ -42,7 +42,7 @@ def arrays(request: Any) -> list[np.ndarray[Any, Any]]:
 def decoded(request: Any, model: str = "softmax_cross_entropy.grad") -> Any:
     """What is asked for."""
     text = request if isinstance(request, bytes) else json.dumps(request).encode()
-    return decode(bytearray(text), None, find_model(model), NONE, MOST)
+    return decode(parsed(bytearray(text), None, MOST), find_model(model), NONE, MOST)
 
 
 def test_a_request_written_by_hand_says_what_is_asked_for() -> None:
