@@ -70,9 +70,9 @@ class Table(NamedTuple):
         return [(each.text(0), each.text(1)) for each in self.tables(number)]
 
 
-def messages(body: bytearray) -> Iterator[tuple[Table, Any]]:
+def messages(body: bytearray | memoryview) -> Iterator[tuple[Table, Any]]:
     """A Schema, and then nothing but RecordBatches: each as the walker sees it, and as pyarrow has verified it."""
-    if body.startswith(b"ARROW1"):
+    if bytes(body[:6]) == b"ARROW1":
         raise MalformedRequest("the body is an Arrow file; expected an Arrow stream")
     source = pa.BufferReader(pa.py_buffer(body))
     for expected in chain(["schema"], repeat("record batch", MOST_BATCHES), [f"end, behind {MOST_BATCHES} record batches"]):

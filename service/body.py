@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from models.buffers import BUFFERS
 from models.errors import InvalidParameters, problem, shortened
+from service.codec import Bytes
 from service.compression import unpacked
 from service.errors import TIMEOUT_HEADER, BodyTooLarge, DeadlinePassed, MalformedRequest, StalledRequest, TooManyChunks
 from service.incoming import EXTENSION, Incoming
@@ -16,6 +19,7 @@ from service.visit import Visit
 
 Model = TypeVar("Model", bound=BaseModel)
 Grow = Callable[[int], None]
+Room = Callable[[int], Bytes]
 MOST_SMALL_BYTES = 1 << 16
 FIRST_BYTES = 1 << 16  # of a body that does not say how long it is
 MOST_SMALL_CHUNKS, SMALL_CHUNK_BYTES = 10_000, 64
@@ -26,8 +30,10 @@ def freely(nbytes: int) -> None:
     """Memory for which nobody keeps accounts: of small bodies."""
 
 
-async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) -> bytearray:
-    """The body as it was before it was compressed, behind `lead` zeros, which bring what is in it to where numbers may begin.
+async def whole_body(request: Request, visit: Visit, limit: int, *, lead: int = 0, is_text: bool = True) -> Bytes:
+    """The body as it was before it was compressed, behind `lead` bytes, which bring what is in it to where numbers may begin.
+
+    Text is a bytearray, to search in.
 
     Raises UnsupportedMediaType, or as `read_body` and `unpacked` do.
     """
@@ -37,34 +43,39 @@ async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) 
         raise BodyTooLarge(limit)
     await visit.take(min(announced or FIRST_BYTES, FIRST_BYTES))  # what is announced may never come
     if coding == "identity":
-        return await read_body(request, limit, lead, visit.grow)
+        return await read_body(request, limit, lead, visit.grow, bytearray if is_text else reused)
     packed = await read_body(request, limit, 0, visit.grow)
     return await visit.spend("decode", False, unpacked_behind, lead, packed, coding, limit, visit.grow)
 
 
-def unpacked_behind(lead: int, packed: bytearray, coding: str, limit: int, grow: Grow = freely) -> bytearray:
-    """A body that was compressed, behind `lead` zeros."""
+def unpacked_behind(lead: int, packed: Bytes, coding: str, limit: int, grow: Grow = freely) -> bytearray:
+    """A body that was compressed, behind `lead` bytes."""
     body = unpacked(packed, coding, limit, grow)
     body[:0] = bytes(lead)
     return body
 
 
-async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> bytearray:
-    """The body, behind `lead` zeros; raises MalformedRequest where there is none, and as `received` does."""
-    body = await received(request, limit, lead, grow)
+def reused(nbytes: int) -> memoryview:
+    """Room for a body that is no text."""
+    return BUFFERS.empty((nbytes,), np.uint8).data
+
+
+async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely, room: Room = bytearray) -> Bytes:
+    """The body, behind `lead` bytes; raises MalformedRequest where there is none, and as `received` does."""
+    body = await received(request, limit, lead, grow, room)
     if len(body) == lead:
         raise MalformedRequest("the body is empty; expected at least scores, and targets or labels")
     return body
 
 
-async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> bytearray:
-    """The body, which may be empty, behind `lead` zeros; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
+async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely, room: Room = bytearray) -> Bytes:
+    """The body, which may be empty, behind `lead` bytes; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
     incoming: Incoming | None = request.scope.get("extensions", {}).get(EXTENSION)
     if incoming is not None:
-        return await received_in_place(incoming, lead, grow)
+        return await received_in_place(incoming, lead, grow, room)
     body = bytearray(lead)
     known, chunks = FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
@@ -87,9 +98,9 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     return body
 
 
-async def received_in_place(incoming: Incoming, lead: int, grow: Grow) -> bytearray:
+async def received_in_place(incoming: Incoming, lead: int, grow: Grow, room: Room) -> Bytes:
     """The same, read to where it stays: twice as much each time, so that memory is taken for what came and not for a promise."""
-    body = bytearray(lead + incoming.length)
+    body = room(lead + incoming.length)
     place = memoryview(body)[lead:]
     reached = 0
     try:

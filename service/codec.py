@@ -20,6 +20,7 @@ ARRAYS = {wants_grad: known.keys() - Options.model_fields.keys() for wants_grad,
 DEFAULTS = dict(Options.model_validate({}))
 P = ParamSpec("P")
 T = TypeVar("T")
+Bytes = bytearray | memoryview
 Part = bytes | memoryview
 # So many bytes are read, or written, in half a millisecond: as numbers in text, and as views.
 TEXT_BYTES, BINARY_BYTES = 1 << 16, 5 << 18
@@ -62,16 +63,21 @@ class Body:
 class Codec:
     """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply.
 
-    `quick_bytes`: of an uncompressed body, or a result, that takes less to read or write than handing it to another thread.
+    `is_text`: `read` takes a bytearray, to search in; without, a memoryview too.
     """
 
     media_type: str
-    read: Callable[[bytearray, Headers, int], dict[str, Any]]
+    read: Callable[[Any, Headers, int], dict[str, Any]]
     write: Callable[[Result], list[Part]]
     aliases: tuple[str, ...] = ()
-    quick_bytes: int = TEXT_BYTES
+    is_text: bool = False
 
-    def decode(self, body: bytearray, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
+    @property
+    def quick_bytes(self) -> int:
+        """Of an uncompressed body, or a result, that takes less to read or write than handing it to another thread."""
+        return TEXT_BYTES if self.is_text else BINARY_BYTES
+
+    def decode(self, body: Bytes, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
         """Bytes -> order.
 
         Raises MalformedRequest where they cannot be read, TensorTooLarge where an array has more numbers than `most_elements`, JobError

@@ -14,7 +14,7 @@ REPLY_CODINGS = ("gzip", "deflate")
 FAST = 1  # numbers hardly become smaller by trying harder
 
 
-def unpacked(body: bytearray, coding: str, limit: int, grow: Callable[[int], None] = lambda _: None) -> bytearray:
+def unpacked(body: bytearray | memoryview, coding: str, limit: int, grow: Callable[[int], None] = lambda _: None) -> bytearray:
     """The body before it was compressed; `grow` is told of every piece of memory that this takes.
 
     Raises BodyTooLarge as soon as there is more of it than the limit, MalformedRequest where it is not what it says, or not whole.
@@ -25,7 +25,7 @@ def unpacked(body: bytearray, coding: str, limit: int, grow: Callable[[int], Non
         raise MalformedRequest(f"the body is not {coding}: {error}") from None
 
 
-def deflate_form(body: bytearray) -> int:
+def deflate_form(body: bytearray | memoryview) -> int:
     """HTTP's deflate has zlib's header (RFC 9110, 8.4.1.2); some clients leave it out."""
     has_header = len(body) >= 2 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2], "big") % 31 == 0
     return ZLIB if has_header else RAW

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.buffers import BUFFERS
 from service.errors import InvalidRegion, UnknownRegion
 
 FOLDER = Path("/dev/shm")
@@ -113,7 +114,7 @@ class Regions:
     def read(self, place: Place) -> memoryview:
         """A copy of the bytes there."""
         region, position = self.within(place)
-        data = np.empty(place.byte_size, np.uint8).data
+        data = BUFFERS.empty((place.byte_size,), np.uint8).data
         done = 0
         while done < len(data):
             count = os.preadv(region.descriptor, [data[done:]], position + done)

@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
+from models.buffers import BUFFERS
 from models.contract import Runtime
 from models.errors import DeviceUnavailable
 from models.export import Graphs
@@ -33,6 +34,7 @@ from service.workers import Workers, end_with_parent
 LAST_PORT = 65535
 BAD_SETTING = 2
 BACKLOG = 2048
+KEPT_SHARE = 8  # of the memory for requests, what is kept at hand while none needs it
 UVICORN: dict[str, Any] = {
     "loop": "uvloop",
     "ws": "none",
@@ -173,6 +175,7 @@ def device_memory(settings: Settings) -> dict[tuple[str, str], int]:
 
 def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> int:
     """Serve in this process until stopped; returns its exit code."""
+    BUFFERS.most_bytes = settings.memory_bytes // KEPT_SHARE
     for name, runtime in started.items():
         default = ", default" * (name == settings.default_runtime)
         log.info("%s on %s by %s, %s thread(s) a job%s", name, runtime.device, runtime.computes_by, settings.threads, default)

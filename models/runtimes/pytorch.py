@@ -5,6 +5,7 @@ from typing import cast
 import numpy as np
 import torch
 
+from models.buffers import BUFFERS
 from models.checks import Array
 from models.contract import Job, Result
 from models.errors import DeviceFault, DeviceUnavailable, OutOfMemory
@@ -47,7 +48,7 @@ class PyTorch:
         try:
             with torch.inference_mode():
                 fused = self.fused and native.covered(job)
-                loss, grad = native.evaluate(job, self.to_device) if fused else self.by_equations(job)
+                loss, grad = native.evaluate(job, self.to_device, room(job)) if fused else self.by_equations(job)
                 return Result(loss=to_host(loss), grad=None if grad is None else to_host(grad))
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
@@ -77,6 +78,11 @@ class PyTorch:
             array = array.copy()
         share = torch.from_numpy if array.flags.writeable else torch.utils.dlpack.from_dlpack  # nothing here writes into what it is given
         return share(array).to(self.device)
+
+
+def room(job: Job) -> torch.Tensor | None:
+    """Memory for the gradient."""
+    return torch.from_numpy(BUFFERS.empty(job.shape, job.dtype)) if job.wants_grad else None
 
 
 def memory(device: str) -> dict[str, int]:

@@ -11,7 +11,7 @@ from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import InvalidJob, InvalidParameters, InvalidScores, Problem, few_unknown, problem, shortened
 from service.arrow_messages import messages
-from service.codec import BINARY_BYTES, Codec, Part
+from service.codec import Bytes, Codec, Part
 from service.codecs.plain_json import nested_alike, plain_number, vector
 from service.errors import TensorTooLarge
 from service.json_arrays import Numbers, counted, wrong
@@ -48,7 +48,7 @@ class Column(NamedTuple):
         return np.full(*self.values.shape) if self.values.ndim == 2 else None
 
 
-def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
+def read(body: Bytes, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
     """Bytes -> the fields of a request; columns as views of them where all rows are in one batch."""
     stream = messages(body)
     header, message = next(stream)
@@ -176,4 +176,4 @@ def packed(array: Array) -> Any:
     return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
 
 
-CODEC = Codec("application/vnd.apache.arrow.stream", read, write, quick_bytes=BINARY_BYTES)
+CODEC = Codec("application/vnd.apache.arrow.stream", read, write)

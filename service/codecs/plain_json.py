@@ -129,4 +129,4 @@ def dumped(rows: Array) -> bytes:
     return orjson.dumps(np.ascontiguousarray(rows), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
 
 
-CODEC = Codec("application/json", read, write)
+CODEC = Codec("application/json", read, write, is_text=True)

@@ -13,7 +13,7 @@ import orjson
 from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import escaped, shortened
-from service.codec import BINARY_BYTES, Codec, Part
+from service.codec import Bytes, Codec, Part
 from service.errors import MalformedRequest
 from service.json_object import unique
 from service.metadata import AS_JSON, parsed
@@ -34,7 +34,7 @@ METADATA = "__metadata__"
 WRITTEN_BY_OTHERS = {"format"}  # metadata that libraries add, and that says nothing of a loss
 
 
-def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
+def read(body: Bytes, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
     """Bytes -> the fields of a request; tensors as views of them."""
     data = memoryview(body)
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
@@ -106,4 +106,4 @@ def write(result: Result) -> list[Part]:
     return [len(text).to_bytes(LENGTH_BYTES, "little") + text, *parts]
 
 
-CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",), quick_bytes=BINARY_BYTES)
+CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",))
