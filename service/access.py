@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+import orjson
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,13 +45,12 @@ class Access:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                reply = MutableHeaders(scope=message)
-                reply["X-Request-ID"] = request_id
+                reply = message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
                 engine = scope.get("state", {}).get("engine")
                 if engine is not None and engine.draining:
-                    reply["Connection"] = "close"  # whoever keeps connections opens the next one elsewhere
+                    reply.append((b"connection", b"close"))  # whoever keeps connections opens the next one elsewhere
                 if stages := stage_times(scope):
-                    reply["Server-Timing"] = ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items())
+                    reply.append((b"server-timing", ", ".join(f"{stage};dur={ms:.3f}" for stage, ms in stages.items()).encode()))
             await send(message)
 
         try:
@@ -109,7 +109,7 @@ def record(scope: Scope, status: int, seconds: float, request_id: str, headers: 
     metrics.observe(route, loss, status, seconds)
     if visit is not None and status == 200:
         metrics.observe_stages(visit.spent_ns.items(), visit.rows)
-    if scope["path"] in NOT_LOGGED:
+    if scope["path"] in NOT_LOGGED or not log.isEnabledFor(logging.INFO):
         return
     about: dict[str, Any] = {
         "method": scope["method"],
@@ -122,4 +122,4 @@ def record(scope: Scope, status: int, seconds: float, request_id: str, headers: 
     }
     if trace := headers.get("traceparent"):
         about["traceparent"] = trace[:100]
-    log.info("%s", json.dumps(about), extra={"about": about})
+    log.info("%s", orjson.dumps(about).decode(), extra={"about": about})
