@@ -26,7 +26,7 @@ parity: $(VENV)/.dev
 	$(BIN)/python examples/train/parity.py $(OPTIONS)
 
 # Within ten minutes, on a machine that has nothing else to do; a JSON object a measurement in build/bench.json.
-BENCHES := wire $(if $(wildcard benchmarks/bench_kernel.py),kernel) service scale
+BENCHES := wire kernel coalescing service scale
 
 bench: $(VENV)/.dev $(VENV)/.native
 	rm -f build/bench.json

@@ -5,7 +5,6 @@ pieces of a reply. The floor is the least that the format's own library does: it
 """
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ import safetensors.numpy
 import simdjson
 
 from benchmarks.batches import FORMS, LENGTH, MODEL, Batch, arrow_stream, batch, headers
-from benchmarks.report import Row, begin, finish, mb_s, parser, quantiles, shapes, table
+from benchmarks.report import Row, begin, finish, mb_s, parser, quantiles, shapes, table, timed
 from models.contract import Result
 from service.codec import Order
 from service.codecs import open_inference_binary as v2
@@ -139,24 +138,12 @@ def cases(form: str, given: Batch, body: bytes) -> list[Case]:
     ]
 
 
-def timed(case: Case, seconds: float) -> tuple[list[float], list[float]]:
-    """Seconds of ours and of the library's, in turn."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(taken[1]) < 3:
-        for act, each in zip((case.ours, case.library), taken, strict=True):
-            began = time.perf_counter()
-            act()
-            each.append(time.perf_counter() - began)
-    return taken
-
-
 def measured(form: str, given: Batch, seconds: float) -> list[Row]:
     """A row a direction."""
     body = FORMS[form].body(given)
     rows = []
     for case in cases(form, given, body):
-        taken, least = timed(case, seconds)
+        taken, least = timed([case.ours, case.library], seconds)
         nbytes = sum(map(len, case.ours())) if case.what == "encode" else len(body)
         found, floor = quantiles(taken), quantiles(least)["p50_ms"]
         shape = "×".join(map(str, given.scores.shape))

@@ -5,7 +5,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def machine() -> Row:
         "kernel": "fused kernel" if library().is_file() else "no fused kernel",
         "load": [round(each, 2) for each in os.getloadavg()],
     }
+
+
+def timed(acts: Sequence[Callable[[], Any]], seconds: float) -> list[list[float]]:
+    """How many seconds each took, every time: all in turn, so that what else the machine does hits them alike."""
+    taken: list[list[float]] = [[] for _ in acts]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(taken[-1]) < 3:
+        for act, each in zip(acts, taken, strict=True):
+            began = time.perf_counter()
+            act()
+            each.append(time.perf_counter() - began)
+    return taken
 
 
 def quantiles(seconds: Sequence[float]) -> Row:

@@ -18,6 +18,7 @@ EXPECTED = {
     "wire": ["p50_ms", "p99_ms", "mb_s", "floor_ms"],
     "service": ["p50_ms", "p99_ms", "requests_s"],
     "scale": [],
+    "coalescing": ["alone_us", "merged_us"],
     "peers": ["p50_ms", "p99_ms", "requests_s", "cpu_ms"],
 }
 
