@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidJob
-from service import json_arrays
+from service import json_pieces
 from service.errors import MalformedRequest
 from service.json_arrays import Kind, Numbers, numbers
 from service.json_outline import outline
@@ -39,7 +39,7 @@ HOSTILE += [b'"' * 2_000_001, b'{"' + b"a" * 2_000_000]
 @contextlib.contextmanager
 def pieces_of(size: int) -> Iterator[None]:
     """Arrays are read in pieces of about so many bytes."""
-    with mock.patch.object(json_arrays, "PIECE_BYTES", size):
+    with mock.patch.object(json_pieces, "PIECE_BYTES", size):
         yield
 
 
@@ -250,7 +250,7 @@ def test_a_long_row_is_read_in_parts_and_pointed_into(
         rows[wrong[0]][wrong[1]] = None  # type: ignore[call-overload]
         where = f"/scores/{wrong[0]}/{wrong[1]}"
     text = json.dumps(rows, separators=(separators, ":")).encode()
-    with mock.patch.multiple("service.json_arrays", PIECE_BYTES=piece, LONG_ROW_BYTES=long_row):
+    with mock.patch.multiple("service.json_pieces", PIECE_BYTES=piece, LONG_ROW_BYTES=long_row):
         if where is not None:
             with pytest.raises(InvalidJob) as refused:
                 numbers(text, (0, len(text)), "scores")
@@ -267,5 +267,5 @@ def test_a_long_row_is_read_in_parts_and_pointed_into(
 )
 @pytest.mark.parametrize("piece", range(1, 12))
 def test_a_comma_too_many_or_too_few_is_never_read_over(text: str, piece: int) -> None:
-    with mock.patch.multiple("service.json_arrays", PIECE_BYTES=piece, LONG_ROW_BYTES=1), pytest.raises((MalformedRequest, InvalidJob)):
+    with mock.patch.multiple("service.json_pieces", PIECE_BYTES=piece, LONG_ROW_BYTES=1), pytest.raises((MalformedRequest, InvalidJob)):
         numbers(text.encode(), (0, len(text)), "scores")
