@@ -7,7 +7,7 @@ from typing import NamedTuple
 from service.json_scan import count
 
 PIECE_BYTES = 1 << 18  # with what the parser makes of it, it stays in a core's cache, and in memory that is there already
-LONG_ROW_BYTES = 1 << 20  # a longer row is read in parts
+LONG_ROW_BYTES = 1 << 19  # a longer row is read in parts
 BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
 COMMA = re.compile(rb"(?<=[\w\]])[ \t\r\n]*,[ \t\r\n]*(?=[-\w\[])")  # between two numbers, or lists
 
