@@ -1,16 +1,15 @@
 """A number array, straight from its text to numpy: no number becomes a Python object on the way.
 
-`numbers` reads one array, a piece of about a megabyte at a time, because the parser holds the interpreter's lock while it works and
-other requests should not notice. simdjson flattens nested and ragged lists silently, so every piece is counted: the brackets, the rows
-and the numbers in each must agree. Only where they do not is a piece read again, slowly, to say what is wrong and where.
+`numbers` reads one array, a piece at a time, because the parser holds the interpreter's lock while it works and other requests should
+not notice. simdjson flattens nested and ragged lists silently, so every piece is counted: the brackets, the rows and the numbers in each
+must agree. Only where they do not is a piece read again, slowly, to say what is wrong and where.
 """
 
 import json
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import simdjson
@@ -18,13 +17,10 @@ import simdjson
 from models.checks import Array
 from models.errors import InvalidJob, InvalidScores, InvalidTargets, Problem, shortened
 from service.errors import MalformedRequest, TensorTooLarge
+from service.json_pieces import Piece, pieces
 
 Kind = Literal["number", "integer", "flag"]
-PIECE_BYTES = 1 << 20
-LONG_ROW_BYTES = 4 << 20  # a longer row is read in parts
 MOST_DIGITS = 4000  # of an integer, where something is wrong; Python refuses longer ones
-BETWEEN_ROWS = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*(?=\[)")
-COMMA = re.compile(rb"(?<=[\w\]])[ \t\r\n]*,[ \t\r\n]*(?=[-\w\[])")  # between two numbers, or lists
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,8 @@ def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kin
     values: list[Array] = []
     counts: list[Array] = []
     place = START
-    for text, goes_on in pieces(body, *span):
-        found = piece_of_numbers(parser, text, name, kind, place)
+    for piece in pieces(body, *span):
+        found = piece_of_numbers(parser, piece, name, kind, place)
         if values and (found.counts is None) == bool(counts):
             raise wrong(name, f"/{place.row}", "expected either lists or numbers, found both")
         values.append(found.values)
@@ -66,81 +62,44 @@ def numbers(body: bytes | bytearray, span: tuple[int, int], name: str, kind: Kin
             place = Place(place.row + len(found.values), 0)
             continue
         rows = np.concatenate([found.counts[:1] + place.column, found.counts[1:]])
-        counts.append(rows[:-1] if goes_on else rows)
-        place = Place(place.row + len(counts[-1]), int(rows[-1]) if goes_on else 0)
+        counts.append(rows[:-1] if piece.goes_on else rows)
+        place = Place(place.row + len(counts[-1]), int(rows[-1]) if piece.goes_on else 0)
     return Numbers(np.concatenate(values), np.concatenate(counts) if counts else None)
 
 
-def pieces(body: bytes | bytearray, start: int, end: int) -> Iterator[tuple[bytes, bool]]:
-    """The array as several, of whole rows or of a part of a long one, each with whether its last row goes on in the next.
-
-    The rest comes in one piece where the text between rows is not what it should be.
-    """
-    position, stop, inside = start + 1, end - 1, 0
-    while stop - position > PIECE_BYTES and (cut := next_cut(body, position, stop, inside)) is not None:
-        yield b"[" * (1 + inside) + body[position : cut.end] + b"]" * (1 + cut.inside), bool(cut.inside)
-        position, inside = cut.following, cut.inside
-    yield b"[" * (1 + inside) + body[position:stop] + b"]", False
-
-
-class Cut(NamedTuple):
-    """Where a piece ends, where the next begins, and whether that is inside a row (1) or not (0)."""
-
-    end: int
-    following: int
-    inside: int
-
-
-def next_cut(body: bytes | bytearray, start: int, stop: int, inside: int) -> Cut | None:
-    """A piece further on: where a row ends, or at a comma where none does soon; None where there is no good place."""
-    end = end_of_row(body, start, stop, inside)
-    if end and end - start <= LONG_ROW_BYTES:
-        between = BETWEEN_ROWS.match(body, end, stop)
-        return Cut(end, between.end(), 0) if between else None
-    comma = COMMA.search(body, start + PIECE_BYTES, end or stop)
-    if comma is None:
-        return None
-    inside += body.count(b"[", start, comma.start()) - body.count(b"]", start, comma.start())
-    return Cut(comma.start(), comma.end(), inside) if inside in (0, 1) else None
-
-
-def end_of_row(body: bytes | bytearray, start: int, stop: int, opened: int) -> int:
-    """Behind the first closing bracket a piece further on that leaves nothing open; 0 where there is none."""
-    cut = body.find(b"]", start + PIECE_BYTES, stop) + 1
-    opened += body.count(b"[", start, cut) - body.count(b"]", start, cut)
-    while cut and opened > 0:  # only where lists are nested deeper than they should be
-        following = body.find(b"]", cut, stop) + 1
-        opened += body.count(b"[", cut, following) - 1
-        cut = following
-    return cut
-
-
-def piece_of_numbers(parser: simdjson.Parser, piece: bytes, name: str, kind: Kind, place: Place) -> Numbers:
+def piece_of_numbers(parser: simdjson.Parser, piece: Piece, name: str, kind: Kind, place: Place) -> Numbers:
     """One piece, fast; or, if anything about it is odd, slowly."""
     try:
         found = fast(parser, piece, kind)
     except (ValueError, TypeError, RuntimeError, OverflowError):
         found = None
-    return found or slow(piece, name, kind, place)
+    return found or slow(piece.text, name, kind, place)
 
 
-def fast(parser: simdjson.Parser, piece: bytes, kind: Kind) -> Numbers | None:
+def fast(parser: simdjson.Parser, piece: Piece, kind: Kind) -> Numbers | None:
     """What simdjson reads, if every bracket, row and number is accounted for."""
-    document = parser.parse(piece)
+    text = with_numbers(piece.text) if kind == "flag" else piece.text
+    document = parser.parse(text)
     if not isinstance(document, simdjson.Array):
         return None
     buffer = document.as_buffer(of_type="i" if kind == "integer" else "d")
     dtype = np.int64 if kind == "integer" else np.float64
     values = np.frombuffer(buffer, dtype) if len(memoryview(buffer)) else np.empty(0, dtype)
-    lists = piece.count(b"[") - 1
-    counts = np.fromiter((len(row) for row in document if isinstance(row, simdjson.Array)), np.int64) if lists else None
-    if counts is not None and (len(counts) != lists or counts.sum() != len(values)):
+    counts = np.fromiter(map(len, cast(Iterable[Sized], document)), np.int64) if piece.lists else None  # a number has none: TypeError
+    if counts is not None and (len(counts) != piece.lists or counts.sum() != len(values)):
+        return None
+    if text != piece.text and ((values != 0) & (values != 1)).any():  # where there are no words, whoever wants flags checks that
         return None
     return Numbers(values, counts)
 
 
+def with_numbers(text: bytes) -> bytes:
+    """1 and 0 for true and false, with spaces around: what was no JSON is none still."""
+    return text.replace(b"true", b" 1  ").replace(b"false", b"  0  ") if b"e" in text else text
+
+
 def slow(piece: bytes, name: str, kind: Kind, place: Place) -> Numbers:
-    """The same by Python's parser: for a mask of booleans, and to say what is wrong with a piece."""
+    """The same by Python's parser: to say what is wrong with a piece."""
     try:
         value = json.loads(piece, parse_int=any_integer)
     except (ValueError, RecursionError) as error:

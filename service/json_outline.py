@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.json_scan import count
+
 LONGEST_STRING_BYTES = 1 << 20
 MOST_STRINGS = 1000  # of a request that has so many, the rest is not searched for arrays
 STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)  # possessive: no memory for a way back that there is not
@@ -37,13 +39,7 @@ def outline(body: bytes | bytearray, depth: Depth = OUTERMOST) -> Outline:
     pieces: list[bytes] = []
     spans: dict[str, tuple[int, int]] = {}
     kept_to = 0
-    for start in array_starts(body, depth):
-        quote = body.find(b'"', start)
-        stop = quote if quote >= 0 else len(body)
-        brace = body.find(b"}", start, stop)
-        end = body.rfind(b"]", start, brace if brace >= 0 else stop) + 1
-        if end <= start or body.count(b"[", start, end) != body.count(b"]", start, end) or body.find(b"{", start, end) >= 0:
-            continue
+    for start, end in arrays(body, depth):
         mark = f"{MARK}{len(spans)}"
         spans[mark] = (start, end)
         pieces += [bytes(body[kept_to:start]), f'"{mark}"'.encode()]
@@ -59,17 +55,29 @@ def byte_offset(cut: Outline, position: int) -> int:
     return position
 
 
-def array_starts(body: bytes | bytearray, depth: Depth) -> Iterator[int]:
-    """Where an array follows a key of an object at this depth."""
+def arrays(body: bytes | bytearray, depth: Depth) -> Iterator[tuple[int, int]]:
+    """Where an array without strings or objects follows a key of an object at this depth, and where it ends."""
     position, braces, brackets = 0, 0, 0
     for _ in range(MOST_STRINGS):
         quote = body.find(b'"', position)
         string = STRING.match(body, quote, quote + LONGEST_STRING_BYTES) if quote >= 0 else None
         if string is None:
             return
-        braces += body.count(b"{", position, quote) - body.count(b"}", position, quote)
-        brackets += body.count(b"[", position, quote) - body.count(b"]", position, quote)
+        braces += count(body, b"{", position, quote) - count(body, b"}", position, quote)
+        brackets += count(body, b"[", position, quote) - count(body, b"]", position, quote)
         position = string.end()
         opens = OPENS_ARRAY.match(body, position)
-        if opens is not None and (braces, brackets) == depth:
-            yield opens.end()
+        if opens is not None and (braces, brackets) == depth and (end := end_of_array(body, opens.end())):
+            yield opens.end(), end
+            position = end  # all that was opened in between is closed
+
+
+def end_of_array(body: bytes | bytearray, start: int) -> int:
+    """Behind the last bracket before a string or the end of an object; 0 if the array does not end there, or has objects in it."""
+    quote = body.find(b'"', start)
+    stop = quote if quote >= 0 else len(body)
+    brace = body.find(b"}", start, stop)
+    end = body.rfind(b"]", start, brace if brace >= 0 else stop) + 1
+    if body.find(b"{", start, end) >= 0 or count(body, b"[", start, end) != count(body, b"]", start, end):
+        return 0
+    return end

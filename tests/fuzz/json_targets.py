@@ -14,7 +14,7 @@ from starlette.requests import Request
 from models.contract import Job
 from models.errors import JobError
 from models.labels import Labels
-from service import json_arrays
+from service import json_pieces
 from service.body import small_body
 from service.codecs import plain_json
 from service.errors import RequestError
@@ -67,7 +67,7 @@ def json_in_pieces(data: bytes) -> None:
 @contextlib.contextmanager
 def small_pieces() -> Iterator[None]:
     """As if everything were large."""
-    with mock.patch.multiple(json_arrays, **SMALL_PIECES), mock.patch.object(plain_json, "NUMBERS_A_PIECE", 4):
+    with mock.patch.multiple(json_pieces, **SMALL_PIECES), mock.patch.object(plain_json, "NUMBERS_A_PIECE", 4):
         yield
 
 

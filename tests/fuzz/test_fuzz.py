@@ -88,7 +88,7 @@ def test_a_target_tells_what_is_taken_from_what_is_refused(monkeypatch: pytest.M
 
 
 def test_a_row_that_is_lost_between_two_pieces_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.json_arrays.BETWEEN_ROWS", re.compile(rb",[^,]*,[^,]*,"))
+    monkeypatch.setattr("service.json_pieces.BETWEEN_ROWS", re.compile(rb",[^,]*,[^,]*,"))
     with pytest.raises(AssertionError):
         replay("json_in_pieces")
 

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidJob
-from service import json_arrays
+from service import json_arrays, json_pieces
 from service.errors import MalformedRequest
 from service.json_arrays import Kind, Numbers, numbers
 from service.json_outline import outline
 
 WHOLE = 1 << 20
 PIECES = [1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 21, WHOLE]
+WORDS = ["true", "false"]
 FORMS = ["0", "-0", "0.0", "-0.0", "1e5", "1.5E-3", "1E+2", "-1e-0", "1e308", "-1.7976931348623157e308", "4.9e-324", "1e-999", "2e-308"]
 FORMS += ["9007199254740993", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "18446744073709551615", "1" + "0" * 300]
 FORMS += ["0.1000000000000000055511151231257827021181583404541015625", "2.2250738585072011e-308", "123456789.123456789e-9", "0e9999"]
@@ -39,7 +40,7 @@ HOSTILE += [b'"' * 2_000_001, b'{"' + b"a" * 2_000_000]
 @contextlib.contextmanager
 def pieces_of(size: int) -> Iterator[None]:
     """Arrays are read in pieces of about so many bytes."""
-    with mock.patch.object(json_arrays, "PIECE_BYTES", size):
+    with mock.patch.object(json_pieces, "PIECE_BYTES", size):
         yield
 
 
@@ -165,6 +166,38 @@ def test_a_mask_is_of_numbers_or_booleans_or_both(piece_bytes: int) -> None:
     assert refusal("[[1,0],[true,2]]", "flag", piece_bytes) == "/x/1/1"
 
 
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from([*WORDS, *WORDS, ",", ",", *"tfe10-+. []", "rue", "alse", "null"]), min_size=1, max_size=5).map("".join))
+def test_words_beside_anything_are_flags_only_where_python_reads_them_so(inside: str) -> None:
+    text = f"[{inside}]"
+    try:
+        value = json.loads(text)
+        expected = [each for row in value for each in row] if isinstance(value[0], list) else value
+    except (ValueError, TypeError, IndexError):  # no JSON, not all lists, or nothing in it
+        expected = None
+    try:
+        found = numbers(text.encode(), (0, len(text)), "mask", "flag").values.tolist()
+    except (MalformedRequest, InvalidJob):
+        assert expected is None or not all(isinstance(each, int | float) and each in (0, 1) for each in expected)
+    else:
+        assert json.loads(text) is not None
+        assert found == (expected or [])
+
+
+RUN_TOGETHER = ["1.false", "1.true", "0etrue", "0efalse", "-false", "true.0", "truee0", "false.0", "falsee1", "truefalse", "ttruerue"]
+
+
+@pytest.mark.parametrize("odd", RUN_TOGETHER)
+def test_words_that_run_into_numbers_are_no_json(odd: str) -> None:
+    with pytest.raises(MalformedRequest):
+        read(f"[{odd}]", "flag")
+
+
+def test_a_mask_of_booleans_is_not_read_slowly() -> None:
+    with mock.patch.object(json_arrays, "slow", side_effect=AssertionError):
+        assert read("[[true,false],[ false , 1]]", "flag").values.tolist() == [1, 0, 0, 1]
+
+
 @pytest.mark.parametrize("piece_bytes", PIECES)
 @pytest.mark.parametrize("text", MALFORMED)
 def test_what_is_no_json_is_malformed_in_every_piece(text: str, piece_bytes: int) -> None:
@@ -250,7 +283,7 @@ def test_a_long_row_is_read_in_parts_and_pointed_into(
         rows[wrong[0]][wrong[1]] = None  # type: ignore[call-overload]
         where = f"/scores/{wrong[0]}/{wrong[1]}"
     text = json.dumps(rows, separators=(separators, ":")).encode()
-    with mock.patch.multiple("service.json_arrays", PIECE_BYTES=piece, LONG_ROW_BYTES=long_row):
+    with mock.patch.multiple("service.json_pieces", PIECE_BYTES=piece, LONG_ROW_BYTES=long_row):
         if where is not None:
             with pytest.raises(InvalidJob) as refused:
                 numbers(text, (0, len(text)), "scores")
@@ -267,5 +300,5 @@ def test_a_long_row_is_read_in_parts_and_pointed_into(
 )
 @pytest.mark.parametrize("piece", range(1, 12))
 def test_a_comma_too_many_or_too_few_is_never_read_over(text: str, piece: int) -> None:
-    with mock.patch.multiple("service.json_arrays", PIECE_BYTES=piece, LONG_ROW_BYTES=1), pytest.raises((MalformedRequest, InvalidJob)):
+    with mock.patch.multiple("service.json_pieces", PIECE_BYTES=piece, LONG_ROW_BYTES=1), pytest.raises((MalformedRequest, InvalidJob)):
         numbers(text.encode(), (0, len(text)), "scores")

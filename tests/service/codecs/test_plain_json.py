@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from models.contract import Result
 from models.errors import InvalidJob, JobError, UnknownLoss
 from models.labels import Labels
-from service import json_arrays
+from service import json_pieces
 from service.codecs.plain_json import CODEC, MATRICES, VECTORS, read, write
 from service.errors import MalformedRequest, TensorTooLarge
 from service.settings import MOST_ELEMENTS
@@ -146,7 +146,7 @@ def test_any_order_spacing_and_spelling_of_the_names_reads_the_same(
     chance.shuffle(names)
     gap = chance.choice(["", " ", "\n\t\r "])
     inside = ",".join(f"{gap}{escaped(name, chance)}{gap}:{gap}{json.dumps(members[name])}{gap}" for name in names)
-    with mock.patch.object(json_arrays, "PIECE_BYTES", piece_bytes):
+    with mock.patch.object(json_pieces, "PIECE_BYTES", piece_bytes):
         found = fields(f"{gap}{{{inside}}}{gap}")
     assert set(found) == set(members)
     for name, value in members.items():
