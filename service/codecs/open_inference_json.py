@@ -13,21 +13,23 @@ from service.codec import Part
 from service.codecs.plain_json import printed
 from service.errors import MalformedRequest
 from service.json_arrays import Kind, Numbers, counted, numbers
-from service.json_object import members, short_list
-from service.json_outline import IN_A_LIST, outline
+from service.json_object import SHORT, members, short_list
+from service.json_outline import IN_A_LIST, Outline, outline
 from service.open_inference import VERSION, Inference
 from service.open_inference_schema import InferInput, InferRequest
 from service.open_inference_tensors import DATATYPE_OF, MOST_INPUTS, MOST_OUTPUTS, datatype
 from service.tensors import BOOL, size
 
 LARGEST_WHOLE = 2**53  # beyond, a float does not say which integer was meant
+DATA = b'"data"'
 COMPACT = (",", ":")
 POINTER_DEPTH = 3  # /inputs/0/shape
 
 
 def read(text: bytes | bytearray, most_elements: int) -> tuple[InferRequest, list[Array | None]]:
     """The message, and each input's numbers where it holds them."""
-    cut = outline(text, IN_A_LIST)
+    has_none = len(text) <= SHORT and DATA not in text  # of the arrays that are worth cutting out
+    cut = Outline(bytes(text), {}) if has_none else outline(text, IN_A_LIST)
     given = members(cut)
     for name, most in (("inputs", MOST_INPUTS), ("outputs", MOST_OUTPUTS)):  # before they are looked at one by one
         if isinstance(given.get(name), list) and len(given[name]) > most:
