@@ -11,6 +11,7 @@ A body whose length was announced is read straight to where it is wanted (`servi
 
 import asyncio
 import re
+import threading
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,7 +25,6 @@ LEAST_READ_BYTES = 1 << 16  # of a reply, in the time for a piece of it
 MOST_REST_BYTES = 32 << 20  # of a body whose request has been answered, and the connection closed
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 END_OF_HEAD = b"\r\n\r\n"
-ROOM = memoryview(bytearray(1 << 16))  # for what is read on any connection, until the same moment's `buffer_updated` takes it out
 
 
 class Lingering:
@@ -44,24 +44,34 @@ class Lingering:
             transport.write_eof()
 
 
+class Room(threading.local):
+    """For what is read on any connection of a thread's loop, until the same moment's `buffer_updated` takes it out."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(1 << 16))
+
+
+ROOM = Room()
+
+
 class Reader(asyncio.BufferedProtocol):
     """What the transport sees of a connection: where to put the bytes that it reads."""
 
     def __init__(self, protocol: "HttpProtocol") -> None:
-        self.protocol = protocol
+        self.protocol, self.room = protocol, ROOM.view
         self.pause_writing, self.resume_writing = protocol.pause_writing, protocol.resume_writing  # type: ignore[method-assign]
         self.connection_lost = protocol.connection_lost  # type: ignore[method-assign]
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the body is wanted, if one comes; else a place for all."""
-        return self.protocol.place or ROOM
+        return self.protocol.place or self.room
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many bytes were put there."""
         if self.protocol.place:
             self.protocol.body_received(nbytes)
         else:
-            self.protocol.data_received(bytes(ROOM[:nbytes]))
+            self.protocol.data_received(bytes(self.room[:nbytes]))
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -161,6 +161,7 @@ def begin_logging(settings: Settings) -> None:
     """Lines for people, or JSON for what collects them."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if settings.log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nobody reads them
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
 
 
