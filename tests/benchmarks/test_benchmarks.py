@@ -16,6 +16,7 @@ from service.shared_memory import FOLDER
 ROOT = Path(__file__).parent.parent.parent
 EXPECTED = {
     "wire": ["p50_ms", "p99_ms", "mb_s", "floor_ms"],
+    "kernel": ["equations", "memcpy"],
     "service": ["p50_ms", "p99_ms", "requests_s"],
     "scale": [],
     "coalescing": ["alone_us", "merged_us"],
