@@ -77,13 +77,16 @@ def written(value: Any) -> str:
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-    """Rows for people; `columns` has the heading of each key."""
+    """Print rows for people."""
+    print("\n".join(markdown(rows, columns)) + "\n", flush=True)
+
+
+def markdown(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
+    """Rows for people, as lines of a table; `columns` has the heading of each key."""
     lines = [list(columns.values()), *([written(row.get(key)) for key in columns] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     lines.insert(1, ["-" * width for width in widths])
-    for line in lines:
-        print("| " + " | ".join(each.ljust(width) for each, width in zip(line, widths, strict=True)) + " |")
-    print(flush=True)
+    return ["| " + " | ".join(each.ljust(width) for each, width in zip(line, widths, strict=True)) + " |" for line in lines]
 
 
 def begin(what: str) -> Row:

@@ -2,8 +2,8 @@
 
 import json
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -73,7 +73,7 @@ def request_id_of(headers: Headers) -> str:
     if ID.fullmatch(given):
         return given
     trace = TRACE.fullmatch(headers.get("traceparent", ""))
-    return trace[1] if trace else secrets.token_hex(16)
+    return trace[1] if trace else f"{random.getrandbits(128):032x}"
 
 
 def visit_of(scope: Scope) -> Visit | None:
