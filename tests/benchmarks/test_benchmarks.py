@@ -1,6 +1,7 @@
 """Every benchmark runs to its end with a moment of everything, and writes rows: it checks each answer, and cannot rot."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.batches import FORMS, batch
 from benchmarks.report import written
@@ -55,3 +57,20 @@ def test_every_form_holds_the_same_batch() -> None:
 @pytest.mark.parametrize(("number", "text"), [(0.12345, "0.123"), (1234.5, "1,234"), (7, "7"), (None, ""), ("safetensors", "safetensors")])
 def test_numbers_are_written_with_three_digits(number: Any, text: str) -> None:
     assert written(number) == text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_is_measured(tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    command = [sys.executable, "-m", "benchmarks.bench_gpu", "--quick", "--only", "focal", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text())["kernel"] > 0
+
+
+def test_without_a_gpu_the_benchmark_says_so() -> None:
+    command = [sys.executable, "-m", "benchmarks.bench_gpu", "--quick", "--only", "focal"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 0, done.stderr
+    assert "finds no GPU here" in done.stdout
