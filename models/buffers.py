@@ -3,7 +3,7 @@
 import math
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ class Buffers:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
         self.kept: OrderedDict[int, Array] = OrderedDict()  # by address; the longest unused first
-        self.lock = threading.RLock()  # an array may come to its end wherever Python counts
+        self.given: deque[Array] = deque()  # and not looked at yet: an array may come to its end anywhere, also in here
+        self.lock = threading.Lock()
 
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array of any numbers, for someone who writes all of them."""
@@ -38,15 +39,26 @@ class Buffers:
     def taken(self, nbytes: int) -> Array | None:
         """Kept memory that is large enough, and not much larger."""
         with self.lock:
+            self.keep()
             fitting = [(each.nbytes, address) for address, each in self.kept.items() if nbytes <= each.nbytes <= ROOMY * nbytes]
             return self.kept.pop(min(fitting)[1]) if fitting else None
 
     def give(self, memory: Array) -> None:
-        """Keep memory that nobody looks at any more, instead of what was not used for longest."""
-        with self.lock:
+        """Memory that nobody looks at any more; waits for no one, for it may be called while this very thread is in here."""
+        self.given.append(memory)
+        if self.lock.acquire(blocking=False):
+            try:
+                self.keep()
+            finally:
+                self.lock.release()
+
+    def keep(self) -> None:
+        """Keep what was given back, instead of what was not used for longest."""
+        while self.given:
+            memory = self.given.popleft()
             self.kept[memory.ctypes.data] = memory
-            while sum(each.nbytes for each in self.kept.values()) > self.most_bytes:
-                self.kept.popitem(last=False)
+        while sum(each.nbytes for each in self.kept.values()) > self.most_bytes:
+            self.kept.popitem(last=False)
 
 
 BUFFERS = Buffers()

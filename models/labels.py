@@ -94,11 +94,12 @@ def in_range(labels: Labels, classes: int) -> None:
     if int(indices.view(np.uint64).max(initial=0)) >= classes:  # where a negative one is very large
         labels.refuse((indices < 0) | (indices >= classes), f"class {{}} is out of range for C = {classes}")
     if labels.width > 1:
-        keys = labels.rows * classes + indices
+        some = 1 + len(labels.offsets[1:]) * classes  # among so many, one is there twice
+        keys = labels.rows[:some] * classes + indices[:some]
         if (keys[1:] > keys[:-1]).all():  # in order, as most are sent: none is there twice
             return
         order = np.argsort(keys, kind="stable")
-        twice = np.zeros(len(keys), bool)
+        twice = np.zeros(len(indices), bool)
         twice[order[1:]] = keys[order[1:]] == keys[order[:-1]]
         labels.refuse(twice, "class {} is there twice")
 

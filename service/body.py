@@ -13,13 +13,12 @@ from models.errors import InvalidParameters, problem, shortened
 from service.codec import Bytes
 from service.compression import unpacked
 from service.errors import TIMEOUT_HEADER, BodyTooLarge, DeadlinePassed, MalformedRequest, StalledRequest, TooManyChunks
-from service.incoming import EXTENSION, Incoming
+from service.incoming import EXTENSION, Incoming, length_of
 from service.negotiation import request_coding
 from service.visit import Visit
 
 Model = TypeVar("Model", bound=BaseModel)
 Grow = Callable[[int], None]
-Room = Callable[[int], Bytes]
 MOST_SMALL_BYTES = 1 << 16
 FIRST_BYTES = 1 << 16  # of a body that does not say how long it is
 MOST_SMALL_CHUNKS, SMALL_CHUNK_BYTES = 10_000, 64
@@ -43,7 +42,7 @@ async def whole_body(request: Request, visit: Visit, limit: int, *, lead: int = 
         raise BodyTooLarge(limit)
     await visit.take(min(announced or FIRST_BYTES, FIRST_BYTES))  # what is announced may never come
     if coding == "identity":
-        return await read_body(request, limit, lead, visit.grow, bytearray if is_text else reused)
+        return await read_body(request, limit, lead, visit.grow, is_text=is_text)
     packed = await read_body(request, limit, 0, visit.grow)
     return await visit.spend("decode", False, unpacked_behind, lead, packed, coding, limit, visit.grow)
 
@@ -55,27 +54,22 @@ def unpacked_behind(lead: int, packed: Bytes, coding: str, limit: int, grow: Gro
     return body
 
 
-def reused(nbytes: int) -> memoryview:
-    """Room for a body that is no text."""
-    return BUFFERS.empty((nbytes,), np.uint8).data
-
-
-async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely, room: Room = bytearray) -> Bytes:
+async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely, *, is_text: bool = True) -> Bytes:
     """The body, behind `lead` bytes; raises MalformedRequest where there is none, and as `received` does."""
-    body = await received(request, limit, lead, grow, room)
+    body = await received(request, limit, lead, grow, is_text=is_text)
     if len(body) == lead:
         raise MalformedRequest("the body is empty; expected at least scores, and targets or labels")
     return body
 
 
-async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely, room: Room = bytearray) -> Bytes:
+async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely, *, is_text: bool = True) -> Bytes:
     """The body, which may be empty, behind `lead` bytes; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
     incoming: Incoming | None = request.scope.get("extensions", {}).get(EXTENSION)
     if incoming is not None:
-        return await received_in_place(incoming, lead, grow, room)
+        return await received_in_place(incoming, lead, grow, is_text)
     body = bytearray(lead)
     known, chunks = FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
@@ -98,20 +92,25 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     return body
 
 
-async def received_in_place(incoming: Incoming, lead: int, grow: Grow, room: Room) -> Bytes:
-    """The same, read to where it stays: twice as much each time, so that memory is taken for what came and not for a promise."""
-    body = room(lead + incoming.length)
-    place = memoryview(body)[lead:]
+async def received_in_place(incoming: Incoming, lead: int, grow: Grow, is_text: bool) -> Bytes:
+    """The same, read to where it stays: twice as much each time, so that memory is taken for what came and not for a promise.
+
+    Text becomes longer as it comes, for all of a bytearray is written when it is made; of other memory, what nobody writes costs nothing.
+    """
+    body: Bytes = bytearray(lead) if is_text else BUFFERS.empty((lead + incoming.length,), np.uint8).data
     reached = 0
     try:
         while reached < incoming.length:
-            piece = place[reached : 2 * reached or FIRST_BYTES]
+            size = min(reached or FIRST_BYTES, incoming.length - reached)
             if reached:
-                grow(len(piece))
-            incoming.aim(piece)
+                grow(size)
+            if isinstance(body, bytearray):
+                body += bytes(size)
+            incoming.aim(memoryview(body)[lead + reached : lead + reached + size])
             while not incoming.is_full:
                 await moved(incoming)
-            reached += len(piece)
+            incoming.stop()
+            reached += size
     finally:
         incoming.stop()
     return body
@@ -149,8 +148,7 @@ async def small_body(request: Request, model: type[Model]) -> Model:
 
 def announced_length(request: Request) -> int:
     """Content-Length, which the server has checked; 0 where the body comes in chunks."""
-    digits = request.headers.get("content-length", "")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else 0
+    return length_of(request.headers.get("content-length", ""))
 
 
 def visiting(request: Request, model: str = "") -> Visit:

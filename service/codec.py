@@ -63,7 +63,8 @@ class Body:
 class Codec:
     """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply.
 
-    `is_text`: `read` takes a bytearray, to search in; without, a memoryview too.
+    `is_text`: `read` takes a bytearray, to search in; without, a memoryview too. `quickly_read`: whether to decode a body takes less than
+    handing it to another thread, whatever is in it.
     """
 
     media_type: str
@@ -71,11 +72,11 @@ class Codec:
     write: Callable[[Result], list[Part]]
     aliases: tuple[str, ...] = ()
     is_text: bool = False
+    quickly_read: Callable[[Any], bool] = lambda body: len(body) <= TEXT_BYTES
 
-    @property
-    def quick_bytes(self) -> int:
-        """Of an uncompressed body, or a result, that takes less to read or write than handing it to another thread."""
-        return TEXT_BYTES if self.is_text else BINARY_BYTES
+    def quickly_written(self, result: Result, coding: str) -> bool:
+        """Whether `encode` takes less than handing the result to another thread."""
+        return result.nbytes <= (TEXT_BYTES if self.is_text else BINARY_BYTES) and coding == "identity"
 
     def decode(self, body: Bytes, headers: Headers, wants_grad: bool, most_elements: int) -> Order:
         """Bytes -> order.

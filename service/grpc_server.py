@@ -17,7 +17,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from models.errors import JobError
 from service import metrics
 from service import open_inference_models as about
-from service.body import PATIENCE_S
+from service.body import FIRST_BYTES, PATIENCE_S
 from service.codec import BINARY_BYTES
 from service.codecs import open_inference_grpc as codec
 from service.engine import DRAINING, Engine
@@ -30,6 +30,7 @@ from service.shared_memory import Regions
 from service.statistics import Statistics
 from service.visit import Visit
 
+QUICK_BYTES = 1 << 18  # of a message, however many fields it has
 SERVICE = "inference.GRPCInferenceService"
 CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -240,14 +241,13 @@ class GrpcServer:
         async with visit:
             data = await coming()
             await visit.take(len(data))
-            quick = len(data) <= BINARY_BYTES
-            message = await visit.spend("decode", quick, codec.parsed, pb.ModelInferRequest, data)
+            message = await visit.spend("decode", len(data) <= QUICK_BYTES, codec.parsed, pb.ModelInferRequest, data)
             model = find_model(message.model_name, message.model_version)
             visit.model = model.name
             most = self.settings.max_elements
             shared = codec.shared_bytes_of(message, self.regions)
             if shared:
-                await visit.take(len(data) + shared)
+                await visit.take_besides(shared, FIRST_BYTES)
             quick = len(data) + shared <= BINARY_BYTES and codec.is_raw(message)
             inference = await visit.spend("decode", quick, codec.decode, message, model, self.regions, most)
             visit.within(inference.timeout_s)

@@ -11,7 +11,16 @@ from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 EXTENSION = "gradwire.incoming"
+MOST_DIGITS = 19
 READS_UNSEEN = 1000  # after which whoever waits has a look at how small they are
+
+
+def length_of(digits: str) -> int:
+    """What Content-Length says; 0 where that is no number, and a number that no limit admits where it is longer than any is."""
+    if not (digits.isascii() and digits.isdigit()):
+        return 0
+    digits = digits.lstrip("0")
+    return int(digits or 0) if len(digits) <= MOST_DIGITS else 10**MOST_DIGITS
 
 
 class Connection(Protocol):

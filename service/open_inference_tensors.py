@@ -69,7 +69,8 @@ def place(where: str, parameters: Mapping[str, Any]) -> Place | None:
 def shared_bytes(parameters: Iterable[Mapping[str, Any]], regions: Regions) -> int:
     """How many bytes of shared memory a request's inputs have, by what it says of each and at most a region."""
     sizes = (each.get("shared_memory_byte_size") for each in parameters)
-    return sum(min(size, regions.largest) for size in sizes if type(size) is int and size > 0)
+    most = regions.largest
+    return sum(min(size, most) for size in sizes if type(size) is int and size > 0)
 
 
 def in_shared_memory(name: str, dtype: np.dtype[Any], shape: Sequence[int], place: Place, regions: Regions, most_elements: int) -> Array:

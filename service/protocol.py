@@ -16,7 +16,7 @@ import threading
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.incoming import EXTENSION, Incoming
+from service.incoming import EXTENSION, Incoming, length_of
 
 OFFER = re.compile(rb"(?<=\r\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 LAST_MOMENT_S = 0.5
@@ -134,6 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
     def rest_of_body(self, data: bytes) -> bytes:
         """Bytes behind those that were read to their place: what nobody wants any more of the body, and then something else."""
         assert self.incoming is not None
+        self._unset_keepalive_if_required()
         body = data[: self.incoming.length - self.body_bytes]
         self.on_body(body)
         if self.body_bytes == self.incoming.length:
@@ -228,8 +229,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.head_came()
         super().on_headers_complete()
         self.cycle.transport = self.lingering  # type: ignore[assignment]
-        length = next((int(value) for name, value in self.headers if name == b"content-length"), 0)
-        if length:
+        length = next((length_of(value.decode("latin-1")) for name, value in self.headers if name == b"content-length"), 0)
+        if length and not self.parser.should_upgrade():  # an offer that was not seen as one ends the message here, to httptools
             self.scope["extensions"] = {EXTENSION: Incoming(self, self.cycle, length)}  # type: ignore[dict-item]
 
     def on_body(self, body: bytes) -> None:

@@ -75,12 +75,22 @@ class Visit:
             self.deadline.reschedule(asyncio.get_running_loop().time() + timeout_s - spent_s)
 
     async def take(self, body_bytes: int) -> None:
-        """Wait for the memory that so many bytes take, read and computed with; what it has is given back: else two could wait for ever."""
+        """Wait for the memory that a body of this size takes, read and computed with."""
         began = time.perf_counter_ns()
+        self.nbytes += await self.engine.memory.take(body_bytes * COST)
+        self.spent_ns["wait"] += time.perf_counter_ns() - began
+
+    async def take_besides(self, nbytes: int, little: int) -> None:
+        """Memory for so many bytes more, of a caller's region: waited for by who has a `little` body; else as `grow` does.
+
+        Who waits gives back what it has, or two could wait for each other.
+        """
+        if self.nbytes > little * COST:
+            self.grow(nbytes)
+            return
         held, self.nbytes = self.nbytes, 0
         self.engine.memory.give(held)
-        self.nbytes = await self.engine.memory.take(body_bytes * COST)
-        self.spent_ns["wait"] += time.perf_counter_ns() - began
+        await self.take(held // COST + nbytes)
 
     def grow(self, body_bytes: int) -> None:
         """Take more memory, for a body whose size could not be known; raises Overloaded where there is none."""

@@ -18,7 +18,7 @@ from models.plan import Plan, plan
 from models.runtimes.warm_up import warm_up_jobs
 
 ERRORS_ONLY = 3
-QUICK = 1 << 14  # numbers
+QUICK = 1 << 12  # numbers
 
 
 class OnnxRuntime:
@@ -32,17 +32,19 @@ class OnnxRuntime:
         self.graphs = graphs
         with contextlib.suppress(Fail):  # one pool for all sessions of a process: the first runtime has made it
             onnxruntime.set_global_thread_pool_sizes(threads, 1)
+        self.known: set[GraphSpec] = set()
         self.session = functools.lru_cache(sessions)(self._session)
 
     def quick(self, job: Job) -> bool:
-        """Whether it takes a millisecond at most: a small batch."""
-        return job.scores.size <= QUICK
+        """Whether it takes a few milliseconds at most: a small batch, whose graph has been run before."""
+        return job.scores.size <= QUICK and for_job(plan(job)[0], job)[0] in self.known
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
         shape, arrays = plan(job)
         spec, free = for_job(shape, job)
         loss, *grad = self.session(spec).run(None, arrays | free)
+        self.known.add(spec)
         return Result(loss=loss, grad=grad[0] if grad else None)
 
     def warm_up(self) -> None:

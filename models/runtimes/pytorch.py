@@ -16,7 +16,8 @@ from models.runtimes.warm_up import warm_up_jobs
 from models.tensor import Tensor
 
 NO_MEMORY = "can't allocate memory"  # how PyTorch says so of a CPU
-QUICK, QUICK_FUSED = 1 << 14, 1 << 18  # numbers that are computed in a millisecond at most
+QUICK = 1 << 12  # numbers that any equation takes a few milliseconds for at most
+QUICK_FUSED_BYTES, QUICK_FUSED_ROWS = 5 << 18, 1 << 11  # which the fused kernel does
 WORTH_THREADS = 1 << 16  # numbers; with fewer, waking another thread takes longer than the work
 
 
@@ -39,8 +40,10 @@ class PyTorch:
         self.computes_by = "its fused kernel" if self.fused else f"the equations alone (fused kernel: {missing})"
 
     def quick(self, job: Job) -> bool:
-        """Whether it takes a millisecond at most: a small batch, or a larger one for the fused kernel."""
-        return job.scores.size <= (QUICK_FUSED if self.fused and native.covered(job) else QUICK)
+        """Whether it takes a few milliseconds at most: a small batch, or a larger one for the fused kernel."""
+        if self.fused and native.covered(job):
+            return job.scores.nbytes <= QUICK_FUSED_BYTES and job.shape[0] <= QUICK_FUSED_ROWS
+        return job.scores.size <= QUICK
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

@@ -176,4 +176,5 @@ def packed(array: Array) -> Any:
     return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
 
 
-CODEC = Codec("application/vnd.apache.arrow.stream", read, write)
+SHORT_BYTES = 5 << 15  # in more, there may be very many messages
+CODEC = Codec("application/vnd.apache.arrow.stream", read, write, quickly_read=lambda body: len(body) <= SHORT_BYTES)

@@ -44,6 +44,11 @@ class Parsed(NamedTuple):
     behind: memoryview
     length: int | None
 
+    @property
+    def nbytes(self) -> int:
+        """Of all the numbers."""
+        return len(self.behind) + sum(each.nbytes for each in self.arrays if each is not None)
+
 
 def parsed(body: Bytes, length: int | None, most_elements: int) -> Parsed:
     """The body, behind its lead -> its parts; raises MalformedRequest, or InvalidJob."""

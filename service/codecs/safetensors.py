@@ -13,7 +13,7 @@ import orjson
 from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import escaped, shortened
-from service.codec import Bytes, Codec, Part
+from service.codec import BINARY_BYTES, Bytes, Codec, Part
 from service.errors import MalformedRequest
 from service.json_object import unique
 from service.metadata import AS_JSON, parsed
@@ -30,6 +30,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 LENGTH_BYTES = 8
 MOST_HEADER_BYTES = 1 << 20
+SHORT_HEADER_BYTES = 1 << 13
 METADATA = "__metadata__"
 WRITTEN_BY_OTHERS = {"format"}  # metadata that libraries add, and that says nothing of a loss
 
@@ -106,4 +107,9 @@ def write(result: Result) -> list[Part]:
     return [len(text).to_bytes(LENGTH_BYTES, "little") + text, *parts]
 
 
-CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",))
+def quickly_read(body: Bytes) -> bool:
+    """Whether the body is small, and its header too: what is in that takes longer."""
+    return len(body) <= BINARY_BYTES and int.from_bytes(body[:LENGTH_BYTES], "little") <= SHORT_HEADER_BYTES
+
+
+CODEC = Codec("application/vnd.safetensors", read, write, aliases=("application/x-safetensors",), quickly_read=quickly_read)

@@ -3,12 +3,12 @@
 FastAPI solves dependencies, and keeps two stacks of what is to be closed, for endpoints that have none of it. These are called as they are.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 Admission = Callable[[Request], AsyncIterator[None]]
@@ -19,15 +19,23 @@ async def everyone(request: Request) -> AsyncIterator[None]:
     yield
 
 
-class Direct:
-    """The endpoint of a route, as an ASGI application."""
+class DirectRoute(Route):
+    """A route whose path the log and the metrics name, also where the method is none that it has."""
 
-    def __init__(self, route: APIRoute, admission: Admission) -> None:
-        self.route, self.endpoint, self.admission = route, route.endpoint, asynccontextmanager(admission)
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether it is the one."""
+        match, found = super().matches(scope)
+        return match, found if match is Match.NONE else {**found, "route": self}
+
+
+class Direct:
+    """An endpoint as an ASGI application."""
+
+    def __init__(self, endpoint: Callable[..., Awaitable[Response]], admission: Admission) -> None:
+        self.endpoint, self.admission = endpoint, asynccontextmanager(admission)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; the path of its route is what the log and the metrics name."""
-        scope["route"] = self.route
+        """Answer one request."""
         request = Request(scope, receive, send)
         async with self.admission(request):
             reply = await self.endpoint(request, **scope["path_params"])
@@ -39,4 +47,4 @@ def direct(routers: Iterable[APIRouter], admission: Admission = everyone) -> Ite
     for router in routers:
         for each in router.routes:
             if isinstance(each, APIRoute) and each.methods == {"POST"} and each.response_model is None:
-                yield Route(each.path, Direct(each, admission), methods=["POST"])
+                yield DirectRoute(each.path, Direct(each.endpoint, admission), methods=["POST"])

@@ -28,10 +28,7 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
     codec, reply, coding = request_codec(headers), reply_codec(headers), reply_coding(headers)
     async with visiting(request) as visit:
         body = await whole_body(request, visit, state.settings.max_body_bytes, is_text=codec.is_text)
-        order = await visit.spend(
-            "decode", len(body) <= codec.quick_bytes, codec.decode, body, headers, wants_grad, state.settings.max_elements
-        )
+        order = await visit.spend("decode", codec.quickly_read(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
         del body  # a large one is not held while its numbers are computed with
         result = await visit.run(order)
-        quick = result.nbytes <= reply.quick_bytes and coding == "identity"
-        return Reply(await visit.spend("encode", quick, reply.encode, order, result, coding), visit)
+        return Reply(await visit.spend("encode", reply.quickly_written(result, coding), reply.encode, order, result, coding), visit)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 
 from service import open_inference_models as about
-from service.body import small_body, visiting, whole_body
+from service.body import FIRST_BYTES, small_body, visiting, whole_body
 from service.codec import BINARY_BYTES
 from service.codecs import open_inference_binary as binary
 from service.documentation import INFER, problems
@@ -79,8 +79,8 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
         parsed = await visit.spend("decode", binary.quickly_parsed(body, length), binary.parsed, body, length, most)
         shared = shared_bytes((each.parameters or {} for each in parsed.message.inputs), state.regions)
         if shared:
-            await visit.take(len(body) + shared)
-        quick = len(parsed.behind) + shared <= BINARY_BYTES
+            await visit.take_besides(shared, FIRST_BYTES)
+        quick = parsed.nbytes + shared <= BINARY_BYTES
         inference = await visit.spend("decode", quick, binary.decode, parsed, model, state.regions, most)
         del body, parsed
         visit.within(inference.timeout_s)

@@ -80,6 +80,16 @@ def test_threads_never_have_the_same_memory() -> None:
     assert wrong == []
 
 
+def test_memory_that_comes_back_while_somebody_is_in_there_waits_its_turn() -> None:
+    buffers = Buffers()
+    array = buffers.empty((SIZE,), np.float32)
+    with buffers.lock:
+        del array
+        assert (len(buffers.given), len(buffers.kept)) == (1, 0)
+    other = buffers.empty((SIZE,), np.float32)
+    assert (len(buffers.given), len(buffers.kept), other.size) == (0, 0, SIZE)
+
+
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "bce", "focal", "asymmetric", "zlpr", "multilabel_soft_margin"])
 def test_a_gradient_does_not_depend_on_what_was_in_its_memory(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     buffers, rng = Buffers(), np.random.default_rng(1)

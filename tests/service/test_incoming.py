@@ -6,6 +6,8 @@ import hashlib
 import random
 import socket
 import threading
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -13,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
 
-from service.body import received, reused
-from service.errors import StalledRequest, TooManyChunks
+from service.body import FIRST_BYTES, received
+from service.errors import BodyTooLarge, StalledRequest, TooManyChunks
 from service.incoming import EXTENSION, Incoming
 from tests.service.test_protocol import served
 
@@ -31,8 +33,7 @@ async def send_text(send: Any, text: bytes) -> None:
 async def digest(scope: Any, receive: Any, send: Any) -> None:
     """Reads the body to its place, and says what it was."""
     assert EXTENSION in scope["extensions"]
-    room = reused if scope["path"] == "/reused" else bytearray
-    body = await received(Request(scope, receive), LIMIT, LEAD, room=room)
+    body = await received(Request(scope, receive), LIMIT, LEAD, is_text=scope["path"] != "/reused")
     await send_text(send, digest_of(bytes(body[LEAD:])))
 
 
@@ -142,6 +143,55 @@ def test_who_leaves_in_the_middle_of_a_body_leaves_nothing_behind() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_offer_of_another_protocol_that_was_not_seen_swallows_nothing_of_what_follows(cut: bool) -> None:
+    paths: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        paths.append(scope["path"])
+        await send_text(send, str(len(await received(Request(scope, receive), LIMIT))).encode())
+
+    offer = request(b"x" * 31, "/offer", b"Connection: upgrade\r\nUpgrade: h2c\r\n")
+    with served(app) as connection:
+        connection.sendall(offer[: offer.index(b"grade: ")] if cut else request(b"", "/before") + offer)
+        time.sleep(0.2)
+        connection.sendall(offer[offer.index(b"grade: ") :] if cut else b"")
+        time.sleep(0.2)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"y" * 31 + request(b"", "/hidden"))
+            while connection.recv(1 << 16):
+                pass
+    assert "/offer" in paths and "/hidden" not in paths
+
+
+def test_a_promise_takes_no_memory() -> None:
+    given = incoming(1 << 28)
+
+    async def promised() -> int:
+        tracemalloc.start()
+        waiting = asyncio.ensure_future(body_of(given, 1 << 28))
+        await asyncio.sleep(0.05)
+        given.advance(1)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        waiting.cancel()
+        return most
+
+    assert asyncio.run(promised()) < 8 * FIRST_BYTES
+
+
+@pytest.mark.parametrize(("zeros", "limit"), [(0, LIMIT), (25, LIMIT), (5000, LIMIT)])
+def test_a_length_over_the_limit_is_refused_however_it_is_written(zeros: int, limit: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with pytest.raises(BodyTooLarge):
+            await received(Request(scope, receive), limit)
+        await send_text(send, b"refused")
+
+    with served(app) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %s%d\r\n\r\n{" % (b"0" * zeros, limit + 1))
+        assert reply(connection) == b"refused"
+
+
 class Silent:
     """A connection on which nothing comes."""
 
@@ -160,9 +210,9 @@ def incoming(length: int) -> Incoming:
     return Incoming(Silent(), Cycle(), length)  # type: ignore[arg-type]
 
 
-def body_of(given: Incoming) -> Any:
+def body_of(given: Incoming, limit: int = LIMIT) -> Any:
     headers = [(b"content-length", str(given.length).encode())]
-    return received(Request({"type": "http", "method": "POST", "headers": headers, "extensions": {EXTENSION: given}}), LIMIT)
+    return received(Request({"type": "http", "method": "POST", "headers": headers, "extensions": {EXTENSION: given}}), limit)
 
 
 def test_a_body_that_stops_coming_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,3 +172,26 @@ def test_memory_of_a_reply_is_held_until_it_has_gone_out() -> None:
         made.close()
 
     asyncio.run(run())
+
+
+def test_memory_for_a_region_is_waited_for_by_who_has_little_and_refused_to_who_has_much() -> None:
+    async def besides() -> None:
+        made = await engine(memory_bytes=100 * COST)
+        async with visit(made) as small, visit(made) as large, visit(made) as other:
+            await small.take(5)
+            await large.take(20)
+            await other.take(70)
+            with pytest.raises(Overloaded):
+                await large.take_besides(30, 10)
+            assert large.nbytes == 20 * COST, "its body is there, and counts"
+            waiting = asyncio.ensure_future(small.take_besides(30, 10))
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            made.memory.give(other.nbytes)
+            other.nbytes = 0
+            await waiting
+            assert small.nbytes == 35 * COST
+        assert made.memory.taken == 0
+        made.close()
+
+    asyncio.run(besides())
