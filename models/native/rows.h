@@ -345,29 +345,6 @@ template <class T> struct Softmax {
   INLINE double named(i64 row, i64 at, double share) const {
     return b.label_weight(row, at) * share * (b.class_weight ? double(b.class_weight[b.labels[at]]) : 1.0);
   }
-
-  // The number of a row's labels, or their sum (`counted`: as numbers of T, blockwise); a label of weight 0 is none.
-  INLINE double counted(i64 row, const T* __restrict x, bool number) const {
-    double found = 0;
-    if (b.targets) {
-      const T* __restrict y = b.targets + row * b.classes;
-      T counts[BLOCK];
-      for (i64 at = 0; at < b.classes; at += BLOCK) {
-        const i64 n = b.classes - at < BLOCK ? b.classes - at : BLOCK;
-        for (i64 i = 0; i < n; ++i) {
-          const T label = x[at + i] > MASKED<T> ? y[at + i] : T(0);
-          counts[i] = !number || label == 0 ? label : T(1);
-        }
-        found += sum(counts, n);
-      }
-    } else {
-      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
-        const double label = b.label_weight(row, at);
-        found += !number ? label : label != 0 ? 1 : 0;
-      }
-    }
-    return found;
-  }
 };
 
 // ---- losses of an element, or of a row of them ------------------------------------------------------------------------------------------
