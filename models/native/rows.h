@@ -8,13 +8,15 @@
 // Loops are plain, without branches, and their bodies are inlined: GCC turns them into vectors of whatever machine `for_rows` is compiled
 // for, which is x86-64, AVX2 or AVX-512 in one library, chosen at run time, or arm64's own.
 #pragma once
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
-#define INLINE inline __attribute__((always_inline))
+#define INLINED __attribute__((always_inline))
+#define INLINE inline INLINED
 
 namespace gradwire {
 
@@ -23,68 +25,88 @@ constexpr i64 BLOCK = 512;
 
 // ---- exp and log, in T ------------------------------------------------------------------------------------------------------------------
 
+template <class T, int terms, class Make> constexpr std::array<T, terms> list(Make make) {
+  std::array<T, terms> made{};
+  for (int k = 0; k < terms; ++k) made[k] = T(make(k));
+  return made;
+}
+constexpr double in_exp(int k) { return k < 2 ? 1 : in_exp(k - 1) / k; }  // Taylor's series of e^r
+constexpr double in_atanh(int k) { return 1.0 / (2 * k + 1); }            // and of atanh(s)/s by s²
+
+// What exp and log1p need. The series are, for float, minimax polynomials of the relative error: the exchange of Remez in 50 digits
+// (mpmath), each coefficient rounded to float, the first first, and those after it fitted again. exp: |r| ≤ 0.34661, first two terms
+// kept; off by 3.2e-9. atanh: s² ≤ 1/9, first term kept; off by 4.5e-9. For double Taylor's, with as many terms as it has digits for.
 template <class T> struct Real;
 template <> struct Real<float> {
   using Bits = std::uint32_t;
-  static constexpr int mantissa = 23, exp_terms = 8, log1p_terms = 8;
+  static constexpr int mantissa = 23;
+  static constexpr std::array exp = {1.0f, 1.0f, 0.49999994f, 0.166665167f, 0.0416681021f, 0.00836919248f, 0.00138389028f};
+  static constexpr std::array atanh = {1.0f, 0.333332092f, 0.200107187f, 0.140015125f, 0.140033901f};
   static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;     // the first has 9 bits: n times it is exact
   static constexpr float to_integer = 12582912.0f;                               // 1.5·2^23: adding it rounds to an integer
 };
 template <> struct Real<double> {
   using Bits = std::uint64_t;
-  static constexpr int mantissa = 52, exp_terms = 14, log1p_terms = 17;
+  static constexpr int mantissa = 52;
+  static constexpr auto exp = list<double, 14>(in_exp), atanh = list<double, 17>(in_atanh);
   static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
   static constexpr double to_integer = 6755399441055744.0;
 };
 
 // c ? a : b, without a branch: where the compiler sees none, it makes vectors.
-template <class T> INLINE T select(bool c, T a, T b) {
+template <class T> INLINE T either(typename Real<T>::Bits all, T a, T b) {  // all: every bit 1 for a, or 0 for b
   using Bits = typename Real<T>::Bits;
-  const Bits all = Bits(0) - Bits(c);
   return std::bit_cast<T>((std::bit_cast<Bits>(a) & all) | (std::bit_cast<Bits>(b) & ~all));
 }
-
-// Taylor's series, with as many terms as T has digits for; unrolled by the compiler before it looks for vectors.
-template <int terms, int k = 0, class T> INLINE T exp_series(T r) {  // |r| ≤ ln(2)/2
-  constexpr auto factorial = [](int n) { double f = 1; for (; n > 1; --n) f *= n; return f; };
-  constexpr T c = T(1 / factorial(k));
-  if constexpr (k + 1 == terms) return c; else return c + r * exp_series<terms, k + 1>(r);
-}
-template <int terms, int k, class T> INLINE T atanh_series(T z) {  // atanh(s)/s by z = s², without its first k terms, divided by z^k
-  constexpr T c = T(1.0 / (2 * k + 1));
-  if constexpr (k + 1 == terms) return c; else return c + z * atanh_series<terms, k + 1>(z);
+template <class T> INLINE T select(bool c, T a, T b) {
+  using Bits = typename Real<T>::Bits;
+  return either(Bits(0) - Bits(c), a, b);
 }
 
-// e^x for x ≤ 0, within 1.3 ulp while that is a normal number. A little below the smallest of them it is 0, or with `gradual` as many of its
+// Whether x has a minus, as `either` wants it: a shift, for a comparison would take a multiplier's place on an AVX-512 machine.
+template <class T> INLINE typename Real<T>::Bits sign_of(T x) {
+  using Bits = typename Real<T>::Bits;
+  return Bits(std::bit_cast<std::make_signed_t<Bits>>(x) >> (8 * sizeof(T) - 1));
+}
+
+// c[first] + c[first + 1]·x + …, unrolled by the compiler before it looks for vectors.
+template <const auto& c, std::size_t first = 0, class T> INLINE T polynomial(T x) {
+  if constexpr (first + 1 == c.size()) return c[first];
+  else return c[first] + x * polynomial<c, first + 1>(x);
+}
+
+// e^x for x ≤ 0, within 1.2 ulp while that is a normal number. A little below the smallest of them it is 0, or with `gradual` as many of its
 // digits as are left: of 1 − σ, which a loss may yet multiply.
 template <bool gradual = false, class T> INLINE T exp_of(T x) {
   using R = Real<T>;
   using Bits = typename R::Bits;
   constexpr int up = gradual ? 64 : 0, bias = std::numeric_limits<T>::max_exponent - 1 + up;
   constexpr T least = T(-0.69314718055994531 * bias);  // where the bits of 2^n have just become those of 0
-  const T y = x < least ? least : x;
-  const T shifted = y * T(1.4426950408889634074) + R::to_integer;
+  const T shifted = x * T(1.4426950408889634074) + R::to_integer;
   const T n = shifted - R::to_integer;
-  const T r = (y - n * R::ln2_high) - n * R::ln2_low;
-  const Bits power = (std::bit_cast<Bits>(shifted) + Bits(bias)) << R::mantissa;
-  const T e = exp_series<R::exp_terms>(r) * std::bit_cast<T>(power);
-  return gradual ? e * T(1 / 18446744073709551616.0) : e;
+  const T r = (x - n * R::ln2_high) - n * R::ln2_low;
+  T power = std::bit_cast<T>((std::bit_cast<Bits>(shifted) + Bits(bias)) << R::mantissa);  // a number without meaning for x < least
+  if constexpr (gradual) power *= T(1 / 18446744073709551616.0);  // here, where nothing waits for it; exact for all that is not then 0
+  const T e = polynomial<R::exp>(r) * power;
+  if constexpr (gradual) return select(x < least, T(0), e);
+  else return x < least ? T(0) : e;  // alone in its loop, GCC makes better vectors of this; beside a logistic, of the other
 }
 
 // log(1 + u) for −½ ≤ u ≤ 1, within 2 ulp of itself, however small.
 template <class T> INLINE T log1p_of(T u) {
   const T s = u / (T(2) + u), z = s * s, twice = T(2) * s;
-  return twice + twice * (z * atanh_series<Real<T>::log1p_terms, 1>(z));
+  return twice + twice * (z * polynomial<Real<T>::atanh, 1>(z));
 }
 
 // log(x) of a positive normal double, within 3 ulp.
+constexpr auto NEAR_ONE = list<double, 11>(in_atanh);  // s² ≤ 0.03
 INLINE double log_of(double x) {
   constexpr std::uint64_t half_root = 0x3fe6a09e667f3bcd, one = 0x3ff0000000000000;  // √½, 1
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(x) + (one - half_root);
   const double n = std::bit_cast<double>((bits >> 52) | 0x4330000000000000) - (4503599627370496.0 + 1023);
   const double m = std::bit_cast<double>((bits & 0x000fffffffffffff) + half_root);  // √½ to √2
   const double s = (m - 1) / (m + 1);
-  return n * Real<double>::ln2_high + (2 * s * atanh_series<11, 0>(s * s) + n * Real<double>::ln2_low);
+  return n * Real<double>::ln2_high + (2 * s * polynomial<NEAR_ONE>(s * s) + n * Real<double>::ln2_low);
 }
 
 // Two ways to u^γ, 0 ≤ u ≤ 1: by multiplication for 0, 1 … 7, else by the logarithm in double, for which float has too few digits.
@@ -153,14 +175,21 @@ template <class T> struct Scratch {
 
 template <class T> constexpr T MASKED = -std::numeric_limits<T>::infinity();
 
-// Σ term(i) for 0 ≤ i < n ≤ BLOCK, in as many lanes as the machine has.
+// Σ term(i) for 0 ≤ i < n ≤ BLOCK, in as many lanes as the machine has. What does not fill a vector of 64 bytes goes through a list of its
+// own, for which the compiler takes smaller vectors: the loop that adds would take its numbers one by one.
+template <class T> constexpr i64 VECTOR = 64 / sizeof(T);
 template <class T, class Term> INLINE double sum_of(i64 n, const Term& term) {
-  T total = 0;
+  const i64 whole = n & -VECTOR<T>;
+  T total = 0, rest[VECTOR<T>] = {};
 #pragma omp simd reduction(+ : total)
-  for (i64 i = 0; i < n; ++i) total += term(i);
+  for (i64 i = 0; i < whole; ++i) total += term(i);
+  if (whole == n) return double(total);
+  for (i64 i = whole; i < n; ++i) rest[i - whole] = term(i);
+#pragma omp simd reduction(+ : total)
+  for (i64 i = 0; i < VECTOR<T>; ++i) total += rest[i];
   return double(total);
 }
-#define TERM [=](i64 i) __attribute__((always_inline))
+#define TERM [=](i64 i) INLINED
 template <class T> INLINE double sum(const T* __restrict x, i64 n) { return sum_of<T>(n, TERM { return x[i]; }); }
 
 // The largest of n numbers, −inf if there are none: as integers in the same order, of which the compiler may take the largest anyhow.
@@ -332,11 +361,11 @@ template <class T> struct Softmax {
         found += number ? sum_of<T>(n, TERM { return select((xs[i] > MASKED<T>) & (ys[i] != 0), T(1), T(0)); })
                         : sum_of<T>(n, TERM { return select(xs[i] > MASKED<T>, ys[i], T(0)); });
       }
-    } else {
-      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
-        const double label = b.label_weight(row, at);
-        found += !number ? label : label != 0 ? 1 : 0;
-      }
+      return found;
+    }
+    for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
+      const double label = b.label_weight(row, at);
+      found += !number ? label : label != 0 ? 1 : 0;
     }
     return found;
   }
@@ -344,29 +373,6 @@ template <class T> struct Softmax {
   // What one sparse label adds to the t of its class.
   INLINE double named(i64 row, i64 at, double share) const {
     return b.label_weight(row, at) * share * (b.class_weight ? double(b.class_weight[b.labels[at]]) : 1.0);
-  }
-
-  // The number of a row's labels, or their sum (`counted`: as numbers of T, blockwise); a label of weight 0 is none.
-  INLINE double counted(i64 row, const T* __restrict x, bool number) const {
-    double found = 0;
-    if (b.targets) {
-      const T* __restrict y = b.targets + row * b.classes;
-      T counts[BLOCK];
-      for (i64 at = 0; at < b.classes; at += BLOCK) {
-        const i64 n = b.classes - at < BLOCK ? b.classes - at : BLOCK;
-        for (i64 i = 0; i < n; ++i) {
-          const T label = x[at + i] > MASKED<T> ? y[at + i] : T(0);
-          counts[i] = !number || label == 0 ? label : T(1);
-        }
-        found += sum(counts, n);
-      }
-    } else {
-      for (i64 at = b.offsets[row]; at < b.offsets[row + 1]; ++at) {
-        const double label = b.label_weight(row, at);
-        found += !number ? label : label != 0 ? 1 : 0;
-      }
-    }
-    return found;
   }
 };
 
@@ -377,10 +383,11 @@ template <class T> struct Logistic {
   T sigma, q, minus_log_sigma, minus_log_q;
   INLINE explicit Logistic(T x) {
     const T e = exp_of<true>(-std::fabs(x)), larger = T(1) / (T(1) + e), smaller = e * larger, more = log1p_of(e);
-    sigma = select(x < 0, smaller, larger);
-    q = select(x < 0, larger, smaller);
-    minus_log_sigma = select(x < 0, -x, T(0)) + more;
-    minus_log_q = select(x > 0, x, T(0)) + more;
+    const auto negative = sign_of(x);
+    sigma = either(negative, smaller, larger);
+    q = either(negative, larger, smaller);
+    minus_log_sigma = either(negative, -x, T(0)) + more;
+    minus_log_q = either(negative, T(0), x) + more;
   }
 };
 
@@ -448,13 +455,19 @@ template <class T, class Formula> struct Elements {
     const T *x = masked_scores(b, row, scratch.x), *y = dense_labels(b, row, scratch.y);
     const double unit = of_rows ? 1.0 / double(classes) : 1.0;
     const bool each = b.grad_output && !b.one_grad_output && !of_rows;
+    const bool direct = !each && !b.class_weight && !b.element_weight && (of_rows || !b.loss);
     const T weight = T(b.weight(row));
     const T scale = each ? T(double(weight) / b.divisor) : T(double(b.scale(row)) * unit);
     T loss[BLOCK], grad[BLOCK];
     double total = 0;
     for (i64 at = 0; at < classes; at += BLOCK) {
       const i64 n = classes - at < BLOCK ? classes - at : BLOCK;
-      apply(x + at, y + at, b.pos_weight ? b.pos_weight + at : scratch.ones, loss, grad, n);
+      const T *xs = x + at, *ys = y + at, *pos_weight = b.pos_weight ? b.pos_weight + at : scratch.ones;
+      if (direct) {
+        total += in_one_pass(xs, ys, pos_weight, b.grad ? b.grad + start + at : grad, scale, n);
+        continue;
+      }
+      apply(xs, ys, pos_weight, loss, grad, n);
       if (b.class_weight) times(loss, b.class_weight + at, n), times(grad, b.class_weight + at, n);
       if (b.element_weight) times(loss, b.element_weight + start + at, n), times(grad, b.element_weight + start + at, n);
       if (b.loss && !of_rows) {
@@ -472,16 +485,29 @@ template <class T, class Formula> struct Elements {
     forget(b, row, scratch.y);
   }
 
+  // Loss and gradient of one element; both 0 where it is masked, whatever came out of its −inf.
+  static INLINE void element(const Formula& f, T x, T y, T pos_weight, T& loss, T& grad) {
+    const bool here = x > MASKED<T>;
+    f(x, y, pos_weight, loss, grad);
+    loss = select(here, loss, T(0));
+    grad = select(here, grad, T(0));
+  }
+
   INLINE void apply(const T* __restrict x, const T* __restrict y, const T* __restrict pos_weight, T* __restrict loss, T* __restrict grad,
                     i64 n) const {
     const Formula f = formula;
-    for (i64 i = 0; i < n; ++i) {
-      const bool here = x[i] > MASKED<T>;
-      T l, g;
-      f(select(here, x[i], T(0)), y[i], pos_weight[i], l, g);
-      loss[i] = select(here, l, T(0));
-      grad[i] = select(here, g, T(0));
-    }
+    for (i64 i = 0; i < n; ++i) element(f, x[i], y[i], pos_weight[i], loss[i], grad[i]);
+  }
+
+  INLINE double in_one_pass(const T* __restrict x, const T* __restrict y, const T* __restrict pos_weight, T* __restrict grad, T scale,
+                            i64 n) const {
+    const Formula f = formula;
+    return sum_of<T>(n, TERM {
+      T loss, slope;
+      element(f, x[i], y[i], pos_weight[i], loss, slope);
+      grad[i] = slope * scale;
+      return loss;
+    });
   }
 };
 

@@ -165,23 +165,63 @@ template <class T> double ulps(T found, long double truth) {
   const T size = std::fabs(T(truth));
   return double(std::fabs((long double)(found) - truth) / (long double)(std::nextafter(size, std::numeric_limits<T>::infinity()) - size));
 }
-template <class T> void digits(double range) {
-  double worst_exp = 0, worst_log = 0;
-  for (int i = 0; i < 200000; ++i) {
-    const T x = T(-range * uniform() * (i % 2 ? 1 : 1e-2)), u = T(std::pow(uniform(), i % 2 ? 1 : 20) * (i % 3 ? 1 : -0.5));
-    worst_exp = std::max(worst_exp, ulps(exp_of(x), std::exp((long double)(x))));
-    worst_log = std::max(worst_log, ulps(log1p_of(u), std::log1p((long double)(u))));
+
+// exp and log1p of n numbers by each kind of processor: with fused multiply-add and without.
+#define FUNCTIONS(name, attributes)                                                                             \
+  template <class T> attributes void name(const T* x, const T* u, T* plain, T* gradual, T* log, std::size_t n) { \
+    for (std::size_t i = 0; i < n; ++i) plain[i] = exp_of(x[i]), gradual[i] = exp_of<true>(x[i]), log[i] = log1p_of(u[i]); \
   }
-  CHECK(worst_exp <= 1.3, "exp is %.2f ulp off", worst_exp);
-  CHECK(worst_log <= 2.0, "log1p is %.2f ulp off", worst_log);
-  CHECK(exp_of(MASKED<T>) == 0 && exp_of<true>(MASKED<T>) == 0 && exp_of(T(0)) == 1, "ends of exp");
-  CHECK(log1p_of(T(1)) == T(std::log(2.0)) && log1p_of(T(0)) == 0, "ends of log1p");
+FUNCTIONS(functions_any, )
+#if defined(__x86_64__)
+FUNCTIONS(functions_avx2, __attribute__((target("avx2,fma"))))
+FUNCTIONS(functions_avx512, __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,fma,prefer-vector-width=512"))))
+#endif
+template <class T> void functions(Machine machine, const T* x, const T* u, T* plain, T* gradual, T* log, std::size_t n) {
+#if defined(__x86_64__)
+  if (machine == AVX512) return functions_avx512(x, u, plain, gradual, log, n);
+  if (machine == AVX2) return functions_avx2(x, u, plain, gradual, log, n);
+#endif
+  functions_any(x, u, plain, gradual, log, n);
+}
+
+// `normal`: the x of the smallest normal number; `least`: of the smallest number at all.
+template <class T> void digits(double normal, double least) {
+  constexpr std::size_t n = 300000;
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  std::vector<T> x(n), u(n), plain(n), gradual(n), log(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] = T(-(i % 4 ? normal : least) * uniform() * (i % 3 ? 1 : 1e-2));
+    u[i] = T(std::pow(uniform(), i % 2 ? 1 : 20) * (i % 3 ? 1 : -0.5));
+  }
+  const T edges[] = {0, -T(0), MASKED<T>, T(-1e4), std::numeric_limits<T>::lowest(), T(-1.01 * least), nan, -nan};
+  std::copy(std::begin(edges), std::end(edges), x.begin());
+  u[0] = 0, u[1] = 1;
+  for (const Machine machine : machines()) {
+    functions(machine, x.data(), u.data(), plain.data(), gradual.data(), log.data(), n);
+    double worst_plain = 0, worst_gradual = 0, worst_log = 0;
+    for (std::size_t i = std::size(edges); i < n; ++i) {
+      const long double truth = std::exp((long double)(x[i]));
+      if (x[i] >= T(-normal)) worst_plain = std::max(worst_plain, ulps(plain[i], truth));
+      else CHECK(plain[i] == 0 || ulps(plain[i], truth) <= 1, "e^%g is %g", double(x[i]), double(plain[i]));
+      worst_gradual = std::max(worst_gradual, ulps(gradual[i], truth));
+      worst_log = std::max(worst_log, ulps(log[i], std::log1p((long double)(u[i]))));
+    }
+    CHECK(worst_plain <= 1.2, "exp is %.3f ulp off, machine %d", worst_plain, machine);
+    CHECK(worst_gradual <= 1.2, "exp, to the last denormal, is %.3f ulp off, machine %d", worst_gradual, machine);
+    CHECK(worst_log <= 2.0, "log1p is %.3f ulp off, machine %d", worst_log, machine);
+    for (const auto& e : {plain, gradual}) {
+      CHECK(e[0] == 1 && e[1] == 1, "e^0");
+      CHECK(e[2] == 0 && e[3] == 0 && e[4] == 0 && e[5] == 0, "e^x for an x too small");
+      CHECK(std::isnan(e[6]) && std::isnan(e[7]), "e^NaN");
+    }
+    CHECK(log[0] == 0 && log[1] == T(std::log(2.0)), "ends of log1p");
+  }
 }
 
 int main() {
   labels_that_would_read_elsewhere();
-  digits<float>(87);
-  digits<double>(708);
+  digits<float>(87.33, 103.9);
+  digits<double>(708.39, 745.1);
   for (const i64 rows : {1, 2, 7})
     for (const i64 classes : {1, 2, 3, 15, 31, 32, 33, 64, 511, 512, 513, 1061}) batch<float>(rows, classes), batch<double>(rows, classes);
   batch<float>(2, 70001);
