@@ -12,6 +12,7 @@ from models.checks import Array
 
 LEAST_BYTES = 1 << 18  # what is smaller, the C library keeps at hand by itself
 MOST_BYTES = 1 << 28  # kept in all, while nobody uses them
+LINE_BYTES = 64  # of a processor's cache, where arrays begin: a vector that lies across two takes longer
 ROOMY = 2  # times as large as what is asked for, at most
 
 
@@ -29,10 +30,11 @@ class Buffers:
         nbytes = math.prod(shape) * np.dtype(dtype).itemsize
         if nbytes < LEAST_BYTES:
             return np.empty(shape, dtype)
-        memory = self.taken(nbytes)
+        memory = self.taken(nbytes + LINE_BYTES)
         if memory is None:
-            memory = np.empty(nbytes, np.uint8)
-        lent = np.frombuffer(memory.data[:nbytes], dtype)  # every view's base: numpy looks for it no further
+            memory = np.empty(nbytes + LINE_BYTES, np.uint8)
+        start = -memory.ctypes.data % LINE_BYTES
+        lent = np.frombuffer(memory.data[start : start + nbytes], dtype)  # every view's base: numpy looks for it no further
         weakref.finalize(lent, self.give, memory).atexit = False
         return lent.reshape(shape)
 

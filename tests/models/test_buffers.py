@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.buffers import LEAST_BYTES, Buffers
+from models.buffers import LEAST_BYTES, LINE_BYTES, Buffers
 from models.catalogue import find
 from models.contract import Job
 from models.runtimes import pytorch
@@ -47,12 +47,14 @@ def test_memory_fits_and_is_not_much_too_large() -> None:
 
 
 def test_no_more_is_kept_than_may_be_and_small_arrays_are_not() -> None:
-    buffers = Buffers(3 * LEAST_BYTES)
+    buffers = Buffers(3 * (LEAST_BYTES + LINE_BYTES))
     held = [buffers.empty((SIZE,), np.float32) for _ in range(5)]
     addresses = [address(each) for each in held]
     while held:
         del held[0]
-    assert list(buffers.kept) == addresses[2:], "the longest unused goes first"
+    begins = [each - each % LINE_BYTES for each in addresses]
+    assert begins == addresses, "of a line"
+    assert [-(-each // LINE_BYTES) * LINE_BYTES for each in buffers.kept] == addresses[2:], "the longest unused goes first"
     del held
     small = buffers.empty((SIZE - 1,), np.float32)
     assert small.size == SIZE - 1
