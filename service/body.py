@@ -29,10 +29,8 @@ def freely(nbytes: int) -> None:
     """Memory for which nobody keeps accounts: of small bodies."""
 
 
-async def whole_body(request: Request, visit: Visit, limit: int, *, lead: int = 0, is_text: bool = True) -> Bytes:
+async def whole_body(request: Request, visit: Visit, limit: int, lead: int = 0) -> Bytes:
     """The body as it was before it was compressed, behind `lead` bytes, which bring what is in it to where numbers may begin.
-
-    Text is a bytearray, to search in.
 
     Raises UnsupportedMediaType, or as `read_body` and `unpacked` do.
     """
@@ -42,7 +40,7 @@ async def whole_body(request: Request, visit: Visit, limit: int, *, lead: int = 
         raise BodyTooLarge(limit)
     await visit.take(min(announced or FIRST_BYTES, FIRST_BYTES))  # what is announced may never come
     if coding == "identity":
-        return await read_body(request, limit, lead, visit.grow, is_text=is_text)
+        return await read_body(request, limit, lead, visit.grow)
     packed = await read_body(request, limit, 0, visit.grow)
     return await visit.spend("decode", False, unpacked_behind, lead, packed, coding, limit, visit.grow)
 
@@ -54,22 +52,22 @@ def unpacked_behind(lead: int, packed: Bytes, coding: str, limit: int, grow: Gro
     return body
 
 
-async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely, *, is_text: bool = True) -> Bytes:
+async def read_body(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> Bytes:
     """The body, behind `lead` bytes; raises MalformedRequest where there is none, and as `received` does."""
-    body = await received(request, limit, lead, grow, is_text=is_text)
+    body = await received(request, limit, lead, grow)
     if len(body) == lead:
         raise MalformedRequest("the body is empty; expected at least scores, and targets or labels")
     return body
 
 
-async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely, *, is_text: bool = True) -> Bytes:
+async def received(request: Request, limit: int, lead: int = 0, grow: Grow = freely) -> Bytes:
     """The body, which may be empty, behind `lead` bytes; raises BodyTooLarge as soon as its length, announced or not, is over the limit."""
     announced = announced_length(request)
     if announced > limit:
         raise BodyTooLarge(limit)
     incoming: Incoming | None = request.scope.get("extensions", {}).get(EXTENSION)
     if incoming is not None:
-        return await received_in_place(incoming, lead, grow, is_text)
+        return await received_in_place(incoming, lead, grow)
     body = bytearray(lead)
     known, chunks = FIRST_BYTES, 0
     loop = asyncio.get_running_loop()
@@ -92,24 +90,21 @@ async def received(request: Request, limit: int, lead: int = 0, grow: Grow = fre
     return body
 
 
-async def received_in_place(incoming: Incoming, lead: int, grow: Grow, is_text: bool) -> Bytes:
+async def received_in_place(incoming: Incoming, lead: int, grow: Grow) -> memoryview:
     """The same, read to where it stays: twice as much each time, so that memory is taken for what came and not for a promise.
 
-    Text becomes longer as it comes, for all of a bytearray is written when it is made; of other memory, what nobody writes costs nothing.
+    There is room for all of it at once, which costs nothing until something is written there: a bytearray would be written when it is made.
     """
-    body: Bytes = bytearray(lead) if is_text else BUFFERS.empty((lead + incoming.length,), np.uint8).data
+    body = BUFFERS.empty((lead + incoming.length,), np.uint8).data
     reached = 0
     try:
         while reached < incoming.length:
             size = min(reached or FIRST_BYTES, incoming.length - reached)
             if reached:
                 grow(size)
-            if isinstance(body, bytearray):
-                body += bytes(size)
-            incoming.aim(memoryview(body)[lead + reached : lead + reached + size])
+            incoming.aim(body[lead + reached : lead + reached + size])
             while not incoming.is_full:
                 await moved(incoming)
-            incoming.stop()
             reached += size
     finally:
         incoming.stop()

@@ -63,12 +63,12 @@ class Body:
 class Codec:
     """One wire format: `read` gives the fields of a request, arrays as numpy arrays; `write` gives the reply.
 
-    `is_text`: `read` takes a bytearray, to search in; without, a memoryview too. `quickly_read`: whether to decode a body takes less than
-    handing it to another thread, whatever is in it.
+    `is_text`: numbers are written as text. `quickly_read`: whether to decode a body takes less than to hand it to another thread, whatever
+    is in it.
     """
 
     media_type: str
-    read: Callable[[Any, Headers, int], dict[str, Any]]
+    read: Callable[[Bytes, Headers, int], dict[str, Any]]
     write: Callable[[Result], list[Part]]
     aliases: tuple[str, ...] = ()
     is_text: bool = False
@@ -89,6 +89,11 @@ class Codec:
     def encode(self, order: Order, result: Result, coding: str = "identity") -> Body:
         """Result -> the pieces of the reply."""
         return Body(self.write(order.reply(result)), self.media_type).compressed(coding)
+
+
+def text_of(body: Bytes) -> bytes | bytearray:
+    """A body to search in, which a memoryview does not let one do."""
+    return bytes(body) if isinstance(body, memoryview) else body
 
 
 def guarded(form: str, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

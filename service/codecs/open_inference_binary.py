@@ -7,7 +7,7 @@ from typing import NamedTuple
 from models.checks import Array
 from models.contract import Result
 from models.errors import escaped, shortened
-from service.codec import BINARY_BYTES, TEXT_BYTES, Body, Bytes, Part, guarded
+from service.codec import BINARY_BYTES, TEXT_BYTES, Body, Bytes, Part, guarded, text_of
 from service.codecs import open_inference_json
 from service.errors import MalformedRequest
 from service.open_inference import Asked, Inference, Model, inference
@@ -55,7 +55,7 @@ def parsed(body: Bytes, length: int | None, most_elements: int) -> Parsed:
     before = lead(length)
     if length is not None and length > len(body) - before:
         raise MalformedRequest(f"{LENGTH}: the JSON cannot take {length} bytes of a body of {len(body) - before}")
-    text = bytearray(body[before : before + length]) if length is not None else bytearray(body) if isinstance(body, memoryview) else body
+    text = text_of(body if length is None else body[before : before + length])
     with hinted(length is None and SIZE.encode() in text):
         message, arrays = guarded(form(length), open_inference_json.read, text, most_elements)
     return Parsed(message, arrays, memoryview(body)[len(body) if length is None else before + length :], length)

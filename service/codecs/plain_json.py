@@ -10,7 +10,7 @@ from models.checks import BFLOAT16, Array
 from models.contract import Result
 from models.errors import InvalidTargets, Problem
 from models.labels import Labels
-from service.codec import Codec, Part
+from service.codec import Bytes, Codec, Part, text_of
 from service.json_arrays import Kind, Numbers, counted, described, fits, numbers, wrong
 from service.json_object import members, short_list
 from service.json_outline import outline
@@ -24,8 +24,9 @@ KINDS: dict[str, Kind] = {"labels": "integer", "mask": "flag"}
 NUMBERS_A_PIECE = 1 << 16
 
 
-def read(body: bytearray, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
+def read(given: Bytes, headers: Mapping[str, str], most_elements: int) -> dict[str, Any]:
     """Bytes -> the fields of a request; arrays in full precision."""
+    body = text_of(given)
     cut = outline(body)
     fields: dict[str, Any] = {}
     arrays: dict[str, Numbers] = {}

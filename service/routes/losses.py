@@ -27,7 +27,7 @@ async def answer(request: Request, *, wants_grad: bool) -> Response:
     headers, state = request.headers, request.state
     codec, reply, coding = request_codec(headers), reply_codec(headers), reply_coding(headers)
     async with visiting(request) as visit:
-        body = await whole_body(request, visit, state.settings.max_body_bytes, is_text=codec.is_text)
+        body = await whole_body(request, visit, state.settings.max_body_bytes)
         order = await visit.spend("decode", codec.quickly_read(body), codec.decode, body, headers, wants_grad, state.settings.max_elements)
         del body  # a large one is not held while its numbers are computed with
         result = await visit.run(order)

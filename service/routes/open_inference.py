@@ -74,7 +74,7 @@ async def infer(request: Request, name: Name, version: str = VERSION) -> Respons
     model = find_model(name, version)
     length = binary.header_length(request.headers.get(binary.LENGTH))
     async with visiting(request, model.name) as visit:
-        body = await whole_body(request, visit, state.settings.max_body_bytes, lead=binary.lead(length), is_text=length is None)
+        body = await whole_body(request, visit, state.settings.max_body_bytes, binary.lead(length))
         most = state.settings.max_elements
         parsed = await visit.spend("decode", binary.quickly_parsed(body, length), binary.parsed, body, length, most)
         shared = shared_bytes((each.parameters or {} for each in parsed.message.inputs), state.regions)
