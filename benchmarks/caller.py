@@ -8,6 +8,7 @@ from one file into the other, each time: what a caller does whose scores are els
 
 import contextlib
 import json
+import math
 import mmap
 import re
 import socket
@@ -97,8 +98,8 @@ def copying(files: list[str] | None) -> Iterator[Callable[[], None]]:
         yield copy
 
 
-def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
-    """One client: ask until the time is over."""
+def call(order: Order, request: bytes, answer: dict[str, Any], together: threading.Barrier) -> None:
+    """One client: ask until the time is over, which begins when all are there."""
     with copying(order.get("copy")) as copy, asking(order["address"], request) as ask:
         if order.get("keep"):
             status, head, body = ask(True)
@@ -108,7 +109,9 @@ def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
         if order["seconds"] <= 0:
             answer["status"] = status
             return
+        together.wait(120)
         first, made = time.perf_counter(), 0
+        answer["began"] = min(answer["began"], first)
         end = first + order["seconds"]
         while time.perf_counter() < end or made < order["least"]:
             began = time.perf_counter()
@@ -124,25 +127,28 @@ def call(order: Order, request: bytes, answer: dict[str, Any]) -> None:
             answer["took"].append(took)
             for stage, ms in STAGE.findall(head):
                 answer["stages"].setdefault(stage.decode(), []).append(float(ms))
-        answer["elapsed"] = max(answer["elapsed"], time.perf_counter() - first)
+        answer["ended"] = max(answer["ended"], time.perf_counter())
 
 
 def carried_out(order: Order) -> dict[str, Any]:
     """What came of an order."""
     request = Path(order["request"]).read_bytes()
-    answer: dict[str, Any] = {"took": [], "stages": {}, "refused": 0, "status": OK, "elapsed": 0.0}
+    answer: dict[str, Any] = {"took": [], "stages": {}, "refused": 0, "status": OK, "began": math.inf, "ended": 0.0}
+    together = threading.Barrier(order["threads"])
 
     def client() -> None:
         try:
-            call(order, request, answer)
+            call(order, request, answer, together)
         except Exception as error:
-            answer["error"] = repr(error)
+            together.abort()
+            answer.setdefault("error", repr(error))
 
     threads = [threading.Thread(target=client) for _ in range(order["threads"])]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
+    answer["elapsed"] = max(0.0, answer.pop("ended") - answer.pop("began"))
     return answer
 
 
