@@ -148,6 +148,7 @@ def message_grad(_: Mapping[str, str], body: bytes) -> Array:
 
 RAW = Payload("raw", "/raw", typed("application/octet-stream"), raw_body, raw_grad)
 LISTS = Payload("JSON", "/lists", typed("application/json"), lists_body, lists_grad)
+UNTYPED = Payload("JSON, untyped", "/untyped", typed("application/json"), lists_body, lists_grad)
 V2_JSON = Payload("V2 JSON", MODEL, typed("application/json"), v2_json_body, v2_json_grad)
 V2_BINARY = Payload("V2 binary", MODEL, lambda given: {LENGTH: str(len(v2_binary_head(given)))}, v2_binary_body, binary_grad)
 GRPC = Payload("gRPC", "", lambda _: {}, message_body, message_grad)
@@ -177,7 +178,7 @@ def mlserver(binaries: Path, ports: Sequence[int], folder: Path) -> list[str]:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("fastapi", script("fastapi_server.py"), "/ready", (RAW, LISTS)),
+        Peer("fastapi", script("fastapi_server.py"), "/ready", (RAW, LISTS, UNTYPED)),
         Peer(
             "litserve",
             script("litserve_server.py"),

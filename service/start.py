@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from models.buffers import BUFFERS
+from models.buffers import BUFFERS, keep_freed
 from models.contract import Runtime
 from models.errors import DeviceUnavailable
 from models.export import Graphs
@@ -176,6 +176,7 @@ def device_memory(settings: Settings) -> dict[tuple[str, str], int]:
 
 def serve(settings: Settings, ports: Ports, started: Mapping[str, Runtime]) -> int:
     """Serve in this process until stopped; returns its exit code."""
+    keep_freed()
     BUFFERS.most_bytes = settings.memory_bytes // KEPT_SHARE
     for name, runtime in started.items():
         default = ", default" * (name == settings.default_runtime)

@@ -38,6 +38,13 @@ def lists(batch: Batch) -> Reply:
     return Reply(loss=loss, grad=found.tolist())
 
 
+@app.post("/untyped")
+def untyped(batch: Batch):  # noqa: ANN201 - as one writes it who leaves the reply to FastAPI
+    """The same, whose reply has no type."""
+    loss, found = grad(np.array(batch.scores, np.float32), np.array(batch.labels))
+    return {"loss": loss, "grad": found.tolist()}
+
+
 @app.post("/raw")
 async def raw(request: Request) -> Response:
     """Bytes both ways."""

@@ -1,5 +1,7 @@
 """Memory that is used again is nobody else's at that time, and what was in it is never seen."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -111,3 +113,26 @@ def test_a_gradient_does_not_depend_on_what_was_in_its_memory(loss: str, monkeyp
     assert again is not None
     assert np.array_equal(first, again)
     assert len(buffers.kept) == 0, "it lies there again"
+
+
+def test_what_is_freed_is_not_given_back_at_once() -> None:
+    script = """
+import resource
+import numpy as np
+from models.buffers import keep_freed
+def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def again():
+    before = faults()
+    for _ in range(20):
+        held = [np.ones(1 << 18, np.float32) for _ in range(6)]
+        del held
+    return faults() - before
+again()
+first = again()
+keep_freed()
+again()
+print(first, again())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after < 100 < before
