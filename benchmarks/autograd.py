@@ -28,7 +28,7 @@ def carried_out(order: dict[str, Any]) -> dict[str, Any]:
         took.append(time.perf_counter() - began)
     if order.get("keep") and scores.grad is not None:
         scores.grad.numpy().tofile(order["keep"])
-    return {"took": took[1:], "stages": {}, "refused": 0, "status": 200, "elapsed": sum(took[1:])}
+    return {"took": took[1:], "stages": {}, "refused": 0, "status": 200, "began": 0.0, "ended": sum(took[1:])}
 
 
 if __name__ == "__main__":

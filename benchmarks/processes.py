@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -130,11 +131,14 @@ class Answer:
     refused: int = 0
     status: int = 200
     stages: dict[str, list[float]] = field(default_factory=dict)
+    began: float = math.inf  # of the first of them, by a clock that all processes share
+    ended: float = 0.0
 
     def add(self, found: Mapping[str, Any]) -> None:
         """One client's part of it."""
         self.took += found["took"]
-        self.rate += len(found["took"]) / found["elapsed"] if found["elapsed"] else 0
+        self.began, self.ended = min(self.began, found["began"]), max(self.ended, found["ended"])
+        self.rate = len(self.took) / (self.ended - self.began) if self.took else 0.0
         self.refused += found["refused"]
         self.status = found["status"]
         for stage, ms in found["stages"].items():
