@@ -99,7 +99,8 @@ def copying(files: list[str] | None) -> Iterator[Callable[[], None]]:
 
 
 def call(order: Order, request: bytes, answer: dict[str, Any], together: threading.Barrier) -> None:
-    """One client: ask until the time is over, which begins when all are there."""
+    """One client, which begins when all are there: ask until the time is over."""
+    together.wait(120)
     with copying(order.get("copy")) as copy, asking(order["address"], request) as ask:
         if order.get("keep"):
             status, head, body = ask(True)
@@ -109,7 +110,6 @@ def call(order: Order, request: bytes, answer: dict[str, Any], together: threadi
         if order["seconds"] <= 0:
             answer["status"] = status
             return
-        together.wait(120)
         first, made = time.perf_counter(), 0
         answer["began"] = min(answer["began"], first)
         end = first + order["seconds"]
