@@ -140,6 +140,10 @@ class Behaving:
     def warm_up(self) -> None:
         """Nothing to do."""
 
+    def quick(self, job: Job) -> bool:
+        """Not where it takes long."""
+        return not self.seconds
+
     def run(self, job: Job) -> Any:
         """Take that long, then break."""
         time.sleep(self.seconds)
