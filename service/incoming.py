@@ -8,7 +8,6 @@ import asyncio
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 EXTENSION = "gradwire.incoming"
 MOST_DIGITS = 19
@@ -23,6 +22,13 @@ def length_of(digits: str) -> int:
     return int(digits or 0) if len(digits) <= MOST_DIGITS else 10**MOST_DIGITS
 
 
+class Cycle(Protocol):
+    """What uvicorn knows of a request: how much of its body came already, and whether its client has left."""
+
+    body: bytearray
+    disconnected: bool
+
+
 class Connection(Protocol):
     """What reads."""
 
@@ -33,7 +39,7 @@ class Connection(Protocol):
 class Incoming:
     """The body of one request, `length` bytes of it; `reads` counts how often some of it came, `taken` how much of it is in its place."""
 
-    def __init__(self, connection: Connection, cycle: RequestResponseCycle, length: int) -> None:
+    def __init__(self, connection: Connection, cycle: Cycle, length: int) -> None:
         self.connection, self.cycle, self.length = connection, cycle, length
         self.view: memoryview | None = None  # where the next bytes are to be
         self.moved = asyncio.Event()

@@ -211,7 +211,7 @@ class Cycle:
 
 
 def incoming(length: int) -> Incoming:
-    return Incoming(Silent(), Cycle(), length)  # type: ignore[arg-type]
+    return Incoming(Silent(), Cycle(), length)
 
 
 def body_of(given: Incoming, limit: int = LIMIT) -> Any:
