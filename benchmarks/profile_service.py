@@ -41,7 +41,7 @@ def part_of(stack: str) -> str:
         place = re.sub(r"^.*\((?:.*site-packages/|.*/python3\.\d+/)?(.*):\d+\)$", r"\1", frame)
         for part, beginnings in PARTS.items():
             if any(re.search(rf"(^|/){re.escape(each)}", place) for each in beginnings):
-                return LOOP if place.startswith("uvicorn/_compat") or "service/start" in place else part
+                return LOOP if place.startswith("uvicorn/_compat") else part
     return LOOP
 
 

@@ -24,7 +24,7 @@ ROOMY = 2  # times as large as what is asked for, at most
 def keep_freed() -> None:
     """Have glibc keep what is freed, some megabytes of it: it gives that back to the system at once, and asks again for the next request.
 
-    A gRPC request of a megabyte took 1,700 page faults, and takes 2. Elsewhere than with glibc, nothing happens.
+    A gRPC request of a megabyte took 1,700 page faults, and takes 6. Elsewhere than with glibc, nothing happens.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

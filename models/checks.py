@@ -58,7 +58,7 @@ def has_shape(array: Array, pointer: str, shape: tuple[int, ...], error: type[In
 
 
 def all_finite(array: Array) -> bool:
-    """Without a temporary, and four times as fast as a sum: NaN is the largest and the smallest of any numbers that it is among."""
+    """Without a temporary, and in half the time of a sum: NaN is the largest and the smallest of any numbers that it is among."""
     if array.ndim == 0:
         return math.isfinite(array)
     if array.dtype.itemsize < FLOAT_BYTES or not array.flags.c_contiguous:

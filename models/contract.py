@@ -303,7 +303,7 @@ class Runtime(Protocol):
     computes_by: str  # for people, in the log
 
     def quick(self, job: Job) -> bool:
-        """Whether the job takes so little, a millisecond at most, that handing it to another thread and back is not worth it."""
+        """Whether the job takes so little, a few milliseconds at most, that handing it to another thread and back is not worth it."""
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""

@@ -94,7 +94,7 @@ def in_range(labels: Labels, classes: int) -> None:
     if int(indices.view(np.uint64).max(initial=0)) >= classes:  # where a negative one is very large
         labels.refuse((indices < 0) | (indices >= classes), f"class {{}} is out of range for C = {classes}")
     if labels.width > 1:
-        some = 1 + len(labels.offsets[1:]) * classes  # among so many, one is there twice
+        some = 1 + len(labels.counts) * classes  # among so many, one is there twice
         keys = labels.rows[:some] * classes + indices[:some]
         if (keys[1:] > keys[:-1]).all():  # in order, as most are sent: none is there twice
             return

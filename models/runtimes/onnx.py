@@ -1,11 +1,14 @@
 """ONNX Runtime runs the exported graphs, loss and gradient; nothing here needs PyTorch."""
 
 import contextlib
-import functools
 import os
+import threading
 from typing import Any
 
+import cachetools
 import numpy as np
+from cachetools import LRUCache
+from cachetools.keys import hashkey
 
 os.putenv("ORT_DISABLE_TELEMETRY", "1")  # before the import: onnxruntime 1.29 and later report to their maker by default
 import onnxruntime
@@ -32,19 +35,18 @@ class OnnxRuntime:
         self.graphs = graphs
         with contextlib.suppress(Fail):  # one pool for all sessions of a process: the first runtime has made it
             onnxruntime.set_global_thread_pool_sizes(threads, 1)
-        self.known: set[GraphSpec] = set()
-        self.session = functools.lru_cache(sessions)(self._session)
+        self.sessions: LRUCache[Any, onnxruntime.InferenceSession] = LRUCache(sessions)
+        self.session = cachetools.cached(self.sessions, lock=threading.Lock(), info=True)(self._session)
 
     def quick(self, job: Job) -> bool:
-        """Whether it takes a few milliseconds at most: a small batch, whose graph has been run before."""
-        return job.scores.size <= QUICK and for_job(plan(job)[0], job)[0] in self.known
+        """Whether it takes a few milliseconds at most: a small batch, whose graph is loaded."""
+        return job.scores.size <= QUICK and hashkey(for_job(plan(job)[0], job)[0]) in self.sessions
 
     def run(self, job: Job) -> Result:
         """Compute the job; raises NumericOverflow where its dtype cannot hold the result."""
         shape, arrays = plan(job)
         spec, free = for_job(shape, job)
         loss, *grad = self.session(spec).run(None, arrays | free)
-        self.known.add(spec)
         return Result(loss=loss, grad=grad[0] if grad else None)
 
     def warm_up(self) -> None:

@@ -33,6 +33,8 @@ LETTERS = (("f", pa.types.is_floating), ("i", pa.types.is_integer), ("b", pa.typ
 WRITTEN_BY_OTHERS = {"pandas", "huggingface", "r"}  # metadata that libraries add, and that says nothing of a loss
 EXTENSION = b"ARROW:extension:name"
 
+SHORT_BYTES = 5 << 15  # in more, there may be very many messages
+
 
 class Column(NamedTuple):
     """A column: [N] or [N, C] values; or, of lists, all [L] values and the [N + 1] offsets of the rows in them."""
@@ -176,5 +178,4 @@ def packed(array: Array) -> Any:
     return values if array.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, array.shape[1])
 
 
-SHORT_BYTES = 5 << 15  # in more, there may be very many messages
 CODEC = Codec("application/vnd.apache.arrow.stream", read, write, quickly_read=lambda body: len(body) <= SHORT_BYTES)

@@ -69,7 +69,7 @@ def test_a_job_is_run_at_once_where_that_is_quick(
 def test_a_graph_that_is_new_is_loaded_in_a_thread(runtimes: dict[str, Runtime]) -> None:
     onnx: Any = runtimes["onnx"]
     small = job((3, 4), "hill")
-    onnx.known.clear()
+    onnx.session.cache_clear()
     assert not onnx.quick(small)
     onnx.run(small)
     assert onnx.quick(small)
